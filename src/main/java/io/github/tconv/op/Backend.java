@@ -1,0 +1,100 @@
+package io.github.tconv.op;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Computes the four operations of a {@link Problem}. Every operation is bilinear in the three tensors of the problem,
+ * and all gradients of a transposed convolution and of its adjoint convolution are among them.
+ *
+ * <p>Callers have checked that shapes fit the problem and that no result shares memory with an operand: the
+ * {@code Engine} does. Every element of a result is written, whatever it held. The same arguments give the same bits.
+ * All methods may be called by many threads at once, {@link #close()} by one after all other calls have returned.
+ */
+public interface Backend extends AutoCloseable {
+
+    /**
+     * Says what this backend runs on.
+     *
+     * @return one line
+     */
+    String describe();
+
+    /**
+     * Computes {@code output[n,oc,o] = bias[oc] + sum of input[n,ic,i] * weight[ic,oc,k]} over all {@code i, k} with
+     * {@code o = i * stride - padBegin + k * dilation}.
+     *
+     * @param problem the problem
+     * @param input the problem's input
+     * @param weight the layer's weight
+     * @param bias one value an output channel, or null for zeros
+     * @param output the problem's output, written
+     * @throws DeviceException if the device fails
+     */
+    void forward(Problem problem, Tensor input, Tensor weight, @Nullable Tensor bias, Tensor output);
+
+    /**
+     * Computes {@code inputGradient[n,ic,i] = bias[ic] + sum of outputGradient[n,oc,o] * weight[ic,oc,k]} over the same
+     * triples: the adjoint convolution of {@code outputGradient}.
+     *
+     * @param problem the problem
+     * @param outputGradient of the shape of the problem's output
+     * @param weight the layer's weight
+     * @param bias one value an input channel (the convolution's bias), or null for zeros
+     * @param inputGradient of the shape of the problem's input, written
+     * @throws DeviceException if the device fails
+     */
+    void inputGradient(
+            Problem problem, Tensor outputGradient, Tensor weight, @Nullable Tensor bias, Tensor inputGradient);
+
+    /**
+     * Computes {@code weightGradient[ic,oc,k] = sum of input[n,ic,i] * outputGradient[n,oc,o]} over the same triples.
+     *
+     * @param problem the problem
+     * @param input of the shape of the problem's input
+     * @param outputGradient of the shape of the problem's output
+     * @param weightGradient of the shape of the layer's weight, written
+     * @throws DeviceException if the device fails
+     */
+    void weightGradient(Problem problem, Tensor input, Tensor outputGradient, Tensor weightGradient);
+
+    /**
+     * Computes {@code biasGradient[c] = sum of outputGradient[n,c,o]} over all {@code n} and {@code o}.
+     *
+     * @param outputGradient of shape {@code (n, channels, spatial...)}
+     * @param biasGradient of shape {@code (channels)}, written
+     * @throws DeviceException if the device fails
+     */
+    void biasGradient(Tensor outputGradient, Tensor biasGradient);
+
+    /**
+     * Readies a layer with its weight for many calls of any batch and size.
+     *
+     * @param layer the layer
+     * @param weight the layer's weight; later changes to it have no effect
+     * @param bias one value an output channel, or null for zeros; later changes to it have no effect
+     * @return the prepared layer, which must be closed before this backend
+     * @throws DeviceException if the device fails
+     */
+    PreparedLayer prepare(TransposedConvolution layer, Tensor weight, @Nullable Tensor bias);
+
+    /** Frees everything this backend holds. */
+    @Override
+    void close();
+
+    /** A layer with its weight, kept where the backend computes. Thread-safe as its backend is. */
+    interface PreparedLayer extends AutoCloseable {
+        /**
+         * Computes what {@link Backend#forward} does, with the prepared weight and bias.
+         *
+         * @param problem a problem of the prepared layer
+         * @param input the problem's input
+         * @param output the problem's output, written
+         * @throws DeviceException if the device fails
+         */
+        void forward(Problem problem, Tensor input, Tensor output);
+
+        /** Frees the prepared weight. */
+        @Override
+        void close();
+    }
+}
