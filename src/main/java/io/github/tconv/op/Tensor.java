@@ -84,7 +84,8 @@ public final class Tensor {
             throw new IllegalArgumentException("a tensor of shape %s must have %d bytes: %d"
                     .formatted(Arrays.toString(shape), elements * Float.BYTES, memory.remaining()));
         }
-        return new Tensor(shape.clone(), memory.slice().order(ByteOrder.nativeOrder()), memory);
+        ByteBuffer view = memory.slice().order(ByteOrder.nativeOrder());
+        return new Tensor(shape.clone(), view, memory);
     }
 
     /**

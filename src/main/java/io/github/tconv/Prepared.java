@@ -1,0 +1,96 @@
+package io.github.tconv;
+
+import io.github.tconv.op.Backend.PreparedLayer;
+import io.github.tconv.op.Problem;
+import io.github.tconv.op.Tensor;
+import io.github.tconv.op.TransposedConvolution;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A transposed convolution with its weight, ready on one engine for any batch and spatial size. Made by
+ * {@link Engine#prepare}, and to be closed; thread-safe as the engine is, with the same exceptions.
+ */
+public final class Prepared implements AutoCloseable {
+    private final Engine engine;
+    private final TransposedConvolution layer;
+    private final PreparedLayer prepared;
+    private final ReentrantReadWriteLock lifetime = new ReentrantReadWriteLock();
+    private boolean closed;
+    /** The last problem: a layer is usually called with one size again and again. */
+    private volatile @Nullable Problem last;
+
+    Prepared(Engine engine, TransposedConvolution layer, PreparedLayer prepared) {
+        this.engine = engine;
+        this.layer = layer;
+        this.prepared = prepared;
+    }
+
+    /**
+     * Returns the layer.
+     *
+     * @return the layer this was prepared for
+     */
+    public TransposedConvolution layer() {
+        return layer;
+    }
+
+    /**
+     * Computes the layer.
+     *
+     * @param input the input {@code (n, inChannels, spatial...)}
+     * @return the output {@code (n, outChannels, spatial...)}
+     */
+    public Tensor forward(Tensor input) {
+        Tensor output = Tensor.zeros(problem(input).outputShape());
+        forward(input, output);
+        return output;
+    }
+
+    /**
+     * Computes the layer into a given tensor.
+     *
+     * @param input the input {@code (n, inChannels, spatial...)}
+     * @param output the output {@code (n, outChannels, spatial...)}, written; not over the input's memory
+     */
+    public void forward(Tensor input, Tensor output) {
+        Problem problem = problem(input);
+        Engine.checkResult("output", output, problem.outputShape(), input);
+        engine.whileOpen(() -> {
+            lifetime.readLock().lock();
+            try {
+                if (closed) {
+                    throw new IllegalStateException("the prepared layer is closed");
+                }
+                prepared.forward(problem, input, output);
+            } finally {
+                lifetime.readLock().unlock();
+            }
+        });
+    }
+
+    private Problem problem(Tensor input) {
+        Problem known = last;
+        if (known != null && known.hasInput(input)) {
+            return known;
+        }
+        Problem problem = layer.problem(Engine.batch("input", input, layer), Engine.spatial(input));
+        Engine.check("input", input, problem.inputShape());
+        last = problem;
+        return problem;
+    }
+
+    /** Waits for running calls and frees the prepared weight. Idempotent, also after the engine's close. */
+    @Override
+    public void close() {
+        lifetime.writeLock().lock();
+        try {
+            if (!closed) {
+                closed = true;
+                prepared.close();
+            }
+        } finally {
+            lifetime.writeLock().unlock();
+        }
+    }
+}

@@ -1,0 +1,17 @@
+package io.github.tconv.opencl;
+
+import java.util.List;
+
+/**
+ * The devices found on this machine, and what was not.
+ *
+ * @param devices every device of every platform, usable or not, in a fixed order
+ * @param notes why something is not there: no loader, no platform, a platform without devices; one line each
+ */
+public record DeviceList(List<DeviceInfo> devices, List<String> notes) {
+    /** Copies the lists. */
+    public DeviceList {
+        devices = List.copyOf(devices);
+        notes = List.copyOf(notes);
+    }
+}
