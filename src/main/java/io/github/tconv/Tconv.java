@@ -1,11 +1,16 @@
 package io.github.tconv;
 
 import io.github.tconv.opencl.DeviceList;
+import io.github.tconv.opencl.OpenClBackend;
 import io.github.tconv.reference.ReferenceBackend;
-import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /** The face of the library: opens an engine, and says which and why. */
 public final class Tconv {
+    private static final System.Logger LOG = System.getLogger(Tconv.class.getName());
+    private static final AtomicBoolean FALLBACK_SAID = new AtomicBoolean();
+
     private Tconv() {}
 
     /**
@@ -29,7 +34,22 @@ public final class Tconv {
      * @throws IllegalArgumentException if there is no such device; the message says what there is
      */
     public static Engine open(String device) {
-        return new Engine(new ReferenceBackend(), device.equals("auto") ? "OpenCL is not built yet" : null);
+        return switch (device.strip().toLowerCase(Locale.ROOT)) {
+            case "reference" -> new Engine(new ReferenceBackend(), null);
+            case "auto" ->
+                OpenClBackend.openPreferred()
+                        .map(backend -> new Engine(backend, null))
+                        .orElseGet(Tconv::openFallback);
+            default -> new Engine(OpenClBackend.open(device), null);
+        };
+    }
+
+    private static Engine openFallback() {
+        String reason = OpenClBackend.whyNone();
+        if (FALLBACK_SAID.compareAndSet(false, true)) {
+            LOG.log(System.Logger.Level.WARNING, "tconv computes in plain Java: {0}", reason);
+        }
+        return new Engine(new ReferenceBackend(), reason);
     }
 
     /**
@@ -38,6 +58,6 @@ public final class Tconv {
      * @return all devices, and why something is not there
      */
     public static DeviceList devices() {
-        return new DeviceList(List.of(), List.of());
+        return OpenClBackend.devices();
     }
 }

@@ -15,7 +15,7 @@ import java.util.Arrays;
  */
 public final class Tensor {
     /** The most elements a tensor can have: a Java buffer addresses less than 2 GiB, of which some go to alignment. */
-    public static final long MAX_ELEMENTS = (Integer.MAX_VALUE - Tensor.ALIGNMENT_BYTES) / Float.BYTES;
+    public static final long MAX_ELEMENTS = (Integer.MAX_VALUE - 2 * Tensor.ALIGNMENT_BYTES) / Float.BYTES;
 
     private static final int ALIGNMENT_BYTES = 64;
 
@@ -41,7 +41,8 @@ public final class Tensor {
      */
     public static Tensor zeros(int... shape) {
         int bytes = checkShape("tensor", shape) * Float.BYTES;
-        ByteBuffer memory = ByteBuffer.allocateDirect(bytes + ALIGNMENT_BYTES)
+        // An aligned slice loses up to one alignment at either end.
+        ByteBuffer memory = ByteBuffer.allocateDirect(bytes + 2 * ALIGNMENT_BYTES)
                 .alignedSlice(ALIGNMENT_BYTES)
                 .slice(0, bytes)
                 .order(ByteOrder.nativeOrder());

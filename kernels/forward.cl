@@ -1,0 +1,47 @@
+// forward.cl: transposed convolution, one work-item gathers one output element.
+//   output[n][oc][od][oh][ow] = bias[oc] + sum over ic,kd,kh,kw of input[n][ic][id][ih][iw] * weight[ic][oc][kd][kh][kw]
+//   with id * SD == od + PD - kd * DD (likewise ih, iw); other terms vanish. ic runs over the group of oc.
+// Layout: input (N, IC, ID, IH, IW), weight (IC, OC / GROUPS, KD, KH, KW), bias (OC), output (N, OC, OD, OH, OW).
+// ND-range: (OW, OD * OH, N * OC), any work-group size: lanes are neighbours along the row.
+// Writes every output element once, in a fixed order of additions (a partial sum for each tap): deterministic.
+// Constants: the layer's (common.cl); HAS_BIAS 1 if bias is to be read, 0 if it is another buffer's dummy.
+
+__kernel void forward(
+        __global const float* restrict input,
+        __global const float* restrict weight,
+        __global const float* restrict bias,
+        __global float* restrict output,
+        const int N, const int ID, const int IH, const int IW, const int OD, const int OH, const int OW) {
+    const int ow = (int)get_global_id(0);
+    const int od = (int)(get_global_id(1) / OH);
+    const int oh = (int)(get_global_id(1) % OH);
+    const int n = (int)(get_global_id(2) / OC);
+    const int oc = (int)(get_global_id(2) % OC);
+    const int first_ic = oc / OC_PER_GROUP * IC_PER_GROUP;
+
+    float sum = HAS_BIAS ? bias[oc] : 0.0f;
+    for (int kd = 0; kd < KD; kd++) {
+        const int id = input_position(od, kd, SD, DD, PD, ID);
+        if (id < 0) {
+            continue;
+        }
+        for (int kh = 0; kh < KH; kh++) {
+            const int ih = input_position(oh, kh, SH, DH, PH, IH);
+            if (ih < 0) {
+                continue;
+            }
+            for (int kw = 0; kw < KW; kw++) {
+                const int iw = input_position(ow, kw, SW, DW, PW, IW);
+                if (iw < 0) {
+                    continue;
+                }
+                float partial = 0.0f;
+                for (int ic = first_ic; ic < first_ic + IC_PER_GROUP; ic++) {
+                    partial += input[INPUT_AT(n, ic, id, ih, iw)] * weight[WEIGHT_AT(ic, oc, kd, kh, kw)];
+                }
+                sum += partial;
+            }
+        }
+    }
+    output[OUTPUT_AT(n, oc, od, oh, ow)] = sum;
+}

@@ -1,0 +1,50 @@
+// input_gradient.cl: gradient of a transposed convolution by its input = the adjoint convolution; one work-item
+// gathers one input element.
+//   input_gradient[n][ic][id][ih][iw] = bias[ic] + sum over oc,kd,kh,kw of
+//       output_gradient[n][oc][od][oh][ow] * weight[ic][oc][kd][kh][kw]
+//   with od == id * SD - PD + kd * DD (likewise oh, ow); terms outside the output vanish. oc runs over the group of ic.
+// Layout: output_gradient (N, OC, OD, OH, OW), weight (IC, OC / GROUPS, KD, KH, KW), bias (IC),
+//   input_gradient (N, IC, ID, IH, IW).
+// ND-range: (IW, ID * IH, N * IC), any work-group size: lanes are neighbours along the row.
+// Writes every element once, in a fixed order of additions (a partial sum for each tap): deterministic.
+// Constants: the layer's (common.cl); HAS_BIAS 1 if bias is to be read, 0 if it is another buffer's dummy.
+
+__kernel void input_gradient(
+        __global const float* restrict output_gradient,
+        __global const float* restrict weight,
+        __global const float* restrict bias,
+        __global float* restrict input_gradient,
+        const int N, const int ID, const int IH, const int IW, const int OD, const int OH, const int OW) {
+    const int iw = (int)get_global_id(0);
+    const int id = (int)(get_global_id(1) / IH);
+    const int ih = (int)(get_global_id(1) % IH);
+    const int n = (int)(get_global_id(2) / IC);
+    const int ic = (int)(get_global_id(2) % IC);
+    const int first_oc = ic / IC_PER_GROUP * OC_PER_GROUP;
+
+    float sum = HAS_BIAS ? bias[ic] : 0.0f;
+    for (int kd = 0; kd < KD; kd++) {
+        const int od = output_position(id, kd, SD, DD, PD, OD);
+        if (od < 0) {
+            continue;
+        }
+        for (int kh = 0; kh < KH; kh++) {
+            const int oh = output_position(ih, kh, SH, DH, PH, OH);
+            if (oh < 0) {
+                continue;
+            }
+            for (int kw = 0; kw < KW; kw++) {
+                const int ow = output_position(iw, kw, SW, DW, PW, OW);
+                if (ow < 0) {
+                    continue;
+                }
+                float partial = 0.0f;
+                for (int oc = first_oc; oc < first_oc + OC_PER_GROUP; oc++) {
+                    partial += output_gradient[OUTPUT_AT(n, oc, od, oh, ow)] * weight[WEIGHT_AT(ic, oc, kd, kh, kw)];
+                }
+                sum += partial;
+            }
+        }
+    }
+    input_gradient[INPUT_AT(n, ic, id, ih, iw)] = sum;
+}

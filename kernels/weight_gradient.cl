@@ -1,0 +1,50 @@
+// weight_gradient.cl: gradient of a transposed convolution by its weight, one work-item sums one weight element.
+//   weight_gradient[ic][oc][kd][kh][kw] = sum over n,id,ih,iw of
+//       input[n][ic][id][ih][iw] * output_gradient[n][oc][od][oh][ow]
+//   with od == id * SD - PD + kd * DD (likewise oh, ow); terms outside the output vanish.
+// Layout: input (N, IC, ID, IH, IW), output_gradient (N, OC, OD, OH, OW),
+//   weight_gradient (IC, OC / GROUPS, KD, KH, KW).
+// ND-range: (KW, KD * KH, IC * OC / GROUPS), any work-group size.
+// Writes every element once, in a fixed order of additions: deterministic. The sums are long (batch times image), so
+// each row has its own partial sum, and each image one of its rows: the error grows with the row's length, the rows and
+// the images added, not multiplied.
+// Constants: the layer's (common.cl).
+
+__kernel void weight_gradient(
+        __global const float* restrict input,
+        __global const float* restrict output_gradient,
+        __global float* restrict weight_gradient,
+        const int N, const int ID, const int IH, const int IW, const int OD, const int OH, const int OW) {
+    const int kw = (int)get_global_id(0);
+    const int kd = (int)(get_global_id(1) / KH);
+    const int kh = (int)(get_global_id(1) % KH);
+    const int ic = (int)(get_global_id(2) / OC_PER_GROUP);
+    const int oc = ic / IC_PER_GROUP * OC_PER_GROUP + (int)(get_global_id(2) % OC_PER_GROUP);
+
+    float sum = 0.0f;
+    for (int n = 0; n < N; n++) {
+        float image = 0.0f;
+        for (int id = 0; id < ID; id++) {
+            const int od = output_position(id, kd, SD, DD, PD, OD);
+            if (od < 0) {
+                continue;
+            }
+            for (int ih = 0; ih < IH; ih++) {
+                const int oh = output_position(ih, kh, SH, DH, PH, OH);
+                if (oh < 0) {
+                    continue;
+                }
+                float row = 0.0f;
+                for (int iw = 0; iw < IW; iw++) {
+                    const int ow = output_position(iw, kw, SW, DW, PW, OW);
+                    if (ow >= 0) {
+                        row += input[INPUT_AT(n, ic, id, ih, iw)] * output_gradient[OUTPUT_AT(n, oc, od, oh, ow)];
+                    }
+                }
+                image += row;
+            }
+        }
+        sum += image;
+    }
+    weight_gradient[WEIGHT_AT(ic, oc, kd, kh, kw)] = sum;
+}

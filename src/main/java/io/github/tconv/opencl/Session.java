@@ -1,0 +1,192 @@
+package io.github.tconv.opencl;
+
+import io.github.tconv.op.DeviceException;
+import io.github.tconv.op.Tensor;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jocl.CL;
+import org.jocl.CLException;
+import org.jocl.Pointer;
+import org.jocl.cl_command_queue;
+import org.jocl.cl_context;
+import org.jocl.cl_context_properties;
+import org.jocl.cl_device_id;
+import org.jocl.cl_mem;
+import org.jocl.cl_program;
+import org.jocl.cl_queue_properties;
+
+/**
+ * A context and a queue on one device, with the programs compiled there. May be used by many threads at once; the queue
+ * runs their work in the order in which it came.
+ */
+final class Session implements AutoCloseable {
+    /** Contexts are made and freed one at a time: a driver is known to abort otherwise. */
+    private static final Object CONTEXTS = new Object();
+
+    private final Device device;
+    private final cl_context context;
+    private final cl_command_queue queue;
+    private final Map<String, Program> programs = new HashMap<>();
+    private final Set<DeviceBuffer> kept = ConcurrentHashMap.newKeySet();
+
+    Session(Device device) {
+        this.device = device;
+        String call = "clCreateContext";
+        synchronized (CONTEXTS) {
+            cl_context created = null;
+            try {
+                cl_context_properties properties = new cl_context_properties();
+                properties.addProperty(CL.CL_CONTEXT_PLATFORM, device.platform());
+                created = CL.clCreateContext(properties, 1, new cl_device_id[] {device.id()}, null, null, null);
+                Handles.acquired();
+                call = "clCreateCommandQueue";
+                queue = createQueue(created);
+                Handles.acquired();
+                context = created;
+            } catch (CLException e) {
+                if (created != null) {
+                    CL.clReleaseContext(created);
+                    Handles.released();
+                }
+                throw failure(call, "", e);
+            }
+        }
+    }
+
+    /** The call of OpenCL 1.2, deprecated since, is the only one that every device has. */
+    @SuppressWarnings("deprecation")
+    private cl_command_queue createQueue(cl_context created) {
+        if (device.info().version().startsWith("OpenCL 1.")) {
+            return CL.clCreateCommandQueue(created, device.id(), 0, null);
+        }
+        return CL.clCreateCommandQueueWithProperties(created, device.id(), new cl_queue_properties(), null);
+    }
+
+    Device device() {
+        return device;
+    }
+
+    cl_command_queue queue() {
+        return queue;
+    }
+
+    private DeviceException failure(String call, String detail, CLException e) {
+        return new DeviceException("%s failed: %s (%sdevice %s)".formatted(call, e.getMessage(), detail, device), e);
+    }
+
+    /** Returns a program, compiled on first use and kept until the session closes. */
+    Program program(String file, String options) {
+        synchronized (programs) {
+            return programs.computeIfAbsent(file + ' ' + options, key -> compile(file, options));
+        }
+    }
+
+    private Program compile(String file, String options) {
+        String source = KernelSource.of(file);
+        String call = "clCreateProgramWithSource";
+        cl_program program = null;
+        try {
+            program = CL.clCreateProgramWithSource(context, 1, new String[] {source}, null, null);
+            call = "clBuildProgram";
+            CL.clBuildProgram(program, 1, new cl_device_id[] {device.id()}, options, null, null);
+            return new Program(file, options, device, program);
+        } catch (CLException e) {
+            // JOCL's message carries the build log.
+            if (program != null) {
+                CL.clReleaseProgram(program);
+            }
+            throw failure(call, "file %s.cl, options '%s', ".formatted(file, options), e);
+        }
+    }
+
+    /** Brings an operand to the device for one call: in place where the device shares the host's memory. */
+    DeviceBuffer operand(Tensor tensor) {
+        return buffer(
+                tensor,
+                CL.CL_MEM_READ_ONLY | (device.sharesHostMemory() ? CL.CL_MEM_USE_HOST_PTR : CL.CL_MEM_COPY_HOST_PTR));
+    }
+
+    /** Makes room on the device for a result; {@link #fetch} brings it to the tensor. */
+    DeviceBuffer result(Tensor tensor) {
+        return buffer(tensor, device.sharesHostMemory() ? CL.CL_MEM_USE_HOST_PTR : CL.CL_MEM_READ_WRITE);
+    }
+
+    /** Copies an operand to the device, to stay there until it or the session is closed. */
+    DeviceBuffer keep(Tensor tensor) {
+        DeviceBuffer buffer = buffer(tensor, CL.CL_MEM_READ_ONLY | CL.CL_MEM_COPY_HOST_PTR);
+        kept.add(buffer);
+        return buffer;
+    }
+
+    /** Frees a kept buffer now. */
+    void release(DeviceBuffer buffer) {
+        if (kept.remove(buffer)) {
+            buffer.close();
+        }
+    }
+
+    private DeviceBuffer buffer(Tensor tensor, long flags) {
+        long bytes = (long) tensor.elements() * Float.BYTES;
+        boolean fromHost = (flags & (CL.CL_MEM_USE_HOST_PTR | CL.CL_MEM_COPY_HOST_PTR)) != 0;
+        Pointer host = fromHost ? Pointer.toBuffer(tensor.memory()) : null;
+        try {
+            cl_mem memory = CL.clCreateBuffer(context, flags, bytes, host, null);
+            return new DeviceBuffer(memory, bytes);
+        } catch (CLException e) {
+            throw failure(
+                    "clCreateBuffer", "%d bytes of at most %d, ".formatted(bytes, device.maxAllocationBytes()), e);
+        }
+    }
+
+    /** Waits for everything enqueued so far and makes a result visible in its tensor. */
+    void fetch(DeviceBuffer result, Tensor tensor) {
+        String call = "clEnqueueMapBuffer";
+        try {
+            if (device.sharesHostMemory()) {
+                // The tensor's memory is the buffer's; mapping it is what makes the kernel's writes visible there.
+                java.nio.ByteBuffer mapped = CL.clEnqueueMapBuffer(
+                        queue, result.memory(), true, CL.CL_MAP_READ, 0, result.bytes(), 0, null, null, null);
+                call = "clEnqueueUnmapMemObject";
+                CL.clEnqueueUnmapMemObject(queue, result.memory(), mapped, 0, null, null);
+                call = "clFinish";
+                CL.clFinish(queue);
+            } else {
+                call = "clEnqueueReadBuffer";
+                Pointer target = Pointer.toBuffer(tensor.memory());
+                CL.clEnqueueReadBuffer(queue, result.memory(), true, 0, result.bytes(), target, 0, null, null);
+            }
+        } catch (CLException e) {
+            throw failure(call, "", e);
+        }
+    }
+
+    /** Waits until the device uses no memory of the caller's any more, after a failure that is being reported. */
+    void drain() {
+        try {
+            CL.clFinish(queue);
+        } catch (CLException e) {
+            // The first failure is the one to report.
+        }
+    }
+
+    /** Frees everything. No call may be running. */
+    @Override
+    public void close() {
+        synchronized (CONTEXTS) {
+            drain();
+            for (DeviceBuffer buffer : kept) {
+                release(buffer);
+            }
+            synchronized (programs) {
+                programs.values().forEach(Program::close);
+                programs.clear();
+            }
+            CL.clReleaseCommandQueue(queue);
+            Handles.released();
+            CL.clReleaseContext(context);
+            Handles.released();
+        }
+    }
+}
