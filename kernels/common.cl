@@ -10,18 +10,20 @@
 // Tensors are dense in C order; size_t keeps the products in 64 bits.
 #define INPUT_AT(n, ic, id, ih, iw) (((((size_t)(n) * IC + (ic)) * ID + (id)) * IH + (ih)) * IW + (iw))
 #define OUTPUT_AT(n, oc, od, oh, ow) (((((size_t)(n) * OC + (oc)) * OD + (od)) * OH + (oh)) * OW + (ow))
-#define WEIGHT_AT(ic, oc, kd, kh, kw) \
-    (((((size_t)(ic) * OC_PER_GROUP + (oc) % OC_PER_GROUP) * KD + (kd)) * KH + (kh)) * KW + (kw))
+// ocg counts the output channels inside their group.
+#define WEIGHT_AT(ic, ocg, kd, kh, kw) \
+    (((((size_t)(ic) * OC_PER_GROUP + (ocg)) * KD + (kd)) * KH + (kh)) * KW + (kw))
+
+// A remainder whose quotient is known. Written out because a / and a % of the same values make the compiler emit an
+// instruction that Oclgrind does not know.
+#define REMAINDER(value, divisor, quotient) ((value) - (quotient) * (divisor))
 
 // The input position that a tap takes to output position o on one axis, or -1 if there is none: only where
 // o + pad - k * dilation is a multiple of the stride does the tap meet an input element and not a gap.
 inline int input_position(const int o, const int k, const int stride, const int dilation, const int pad, const int size) {
     const long spread = (long)o + pad - (long)k * dilation;
-    if (spread < 0 || spread % stride != 0) {
-        return -1;
-    }
     const long i = spread / stride;
-    return i < size ? (int)i : -1;
+    return spread >= 0 && i < size && i * stride == spread ? (int)i : -1;
 }
 
 // The output position to which a tap takes input position i on one axis, or -1 if padding cuts it off.

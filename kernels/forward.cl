@@ -14,10 +14,12 @@ __kernel void forward(
         const int N, const int ID, const int IH, const int IW, const int OD, const int OH, const int OW) {
     const int ow = (int)get_global_id(0);
     const int od = (int)(get_global_id(1) / OH);
-    const int oh = (int)(get_global_id(1) % OH);
+    const int oh = (int)REMAINDER(get_global_id(1), OH, od);
     const int n = (int)(get_global_id(2) / OC);
-    const int oc = (int)(get_global_id(2) % OC);
-    const int first_ic = oc / OC_PER_GROUP * IC_PER_GROUP;
+    const int oc = (int)REMAINDER(get_global_id(2), OC, n);
+    const int group = oc / OC_PER_GROUP;
+    const int ocg = REMAINDER(oc, OC_PER_GROUP, group);
+    const int first_ic = group * IC_PER_GROUP;
 
     float sum = HAS_BIAS ? bias[oc] : 0.0f;
     for (int kd = 0; kd < KD; kd++) {
@@ -37,7 +39,7 @@ __kernel void forward(
                 }
                 float partial = 0.0f;
                 for (int ic = first_ic; ic < first_ic + IC_PER_GROUP; ic++) {
-                    partial += input[INPUT_AT(n, ic, id, ih, iw)] * weight[WEIGHT_AT(ic, oc, kd, kh, kw)];
+                    partial += input[INPUT_AT(n, ic, id, ih, iw)] * weight[WEIGHT_AT(ic, ocg, kd, kh, kw)];
                 }
                 sum += partial;
             }

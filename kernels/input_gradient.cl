@@ -17,9 +17,9 @@ __kernel void input_gradient(
         const int N, const int ID, const int IH, const int IW, const int OD, const int OH, const int OW) {
     const int iw = (int)get_global_id(0);
     const int id = (int)(get_global_id(1) / IH);
-    const int ih = (int)(get_global_id(1) % IH);
+    const int ih = (int)REMAINDER(get_global_id(1), IH, id);
     const int n = (int)(get_global_id(2) / IC);
-    const int ic = (int)(get_global_id(2) % IC);
+    const int ic = (int)REMAINDER(get_global_id(2), IC, n);
     const int first_oc = ic / IC_PER_GROUP * OC_PER_GROUP;
 
     float sum = HAS_BIAS ? bias[ic] : 0.0f;
@@ -39,8 +39,8 @@ __kernel void input_gradient(
                     continue;
                 }
                 float partial = 0.0f;
-                for (int oc = first_oc; oc < first_oc + OC_PER_GROUP; oc++) {
-                    partial += output_gradient[OUTPUT_AT(n, oc, od, oh, ow)] * weight[WEIGHT_AT(ic, oc, kd, kh, kw)];
+                for (int ocg = 0; ocg < OC_PER_GROUP; ocg++) {
+                    partial += output_gradient[OUTPUT_AT(n, first_oc + ocg, od, oh, ow)] * weight[WEIGHT_AT(ic, ocg, kd, kh, kw)];
                 }
                 sum += partial;
             }

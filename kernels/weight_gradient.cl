@@ -17,9 +17,10 @@ __kernel void weight_gradient(
         const int N, const int ID, const int IH, const int IW, const int OD, const int OH, const int OW) {
     const int kw = (int)get_global_id(0);
     const int kd = (int)(get_global_id(1) / KH);
-    const int kh = (int)(get_global_id(1) % KH);
+    const int kh = (int)REMAINDER(get_global_id(1), KH, kd);
     const int ic = (int)(get_global_id(2) / OC_PER_GROUP);
-    const int oc = ic / IC_PER_GROUP * OC_PER_GROUP + (int)(get_global_id(2) % OC_PER_GROUP);
+    const int ocg = (int)REMAINDER(get_global_id(2), OC_PER_GROUP, ic);
+    const int oc = ic / IC_PER_GROUP * OC_PER_GROUP + ocg;
 
     float sum = 0.0f;
     for (int n = 0; n < N; n++) {
@@ -46,5 +47,5 @@ __kernel void weight_gradient(
         }
         sum += image;
     }
-    weight_gradient[WEIGHT_AT(ic, oc, kd, kh, kw)] = sum;
+    weight_gradient[WEIGHT_AT(ic, ocg, kd, kh, kw)] = sum;
 }
