@@ -31,3 +31,34 @@ inline int output_position(const int i, const int k, const int stride, const int
     const long o = (long)i * stride - pad + (long)k * dilation;
     return o >= 0 && o < size ? (int)o : -1;
 }
+
+// The function applied to every output element while it is stored, the constant ACTIVATION being one of
+//   0 none, 1 ReLU, 2 leaky ReLU (slope ACT_A), 3 PReLU (slope of the channel), 4 sigmoid, 5 tanh,
+//   6 clamp to [ACT_A, ACT_B], 7 SiLU
+// Comparisons are such that a NaN stays one. T is float or a vector of them.
+#define DEFINE_ACTIVATE(NAME, T)                                 \
+    inline T NAME(const T x, const T slope) {                    \
+        if (ACTIVATION == 1) {                                   \
+            return x < (T)(0.0f) ? (T)(0.0f) : x;                \
+        }                                                        \
+        if (ACTIVATION == 2) {                                   \
+            return x > (T)(0.0f) ? x : x * (T)(ACT_A);           \
+        }                                                        \
+        if (ACTIVATION == 3) {                                   \
+            return x > (T)(0.0f) ? x : x * slope;                \
+        }                                                        \
+        if (ACTIVATION == 4) {                                   \
+            return (T)(1.0f) / ((T)(1.0f) + exp(-x));            \
+        }                                                        \
+        if (ACTIVATION == 5) {                                   \
+            return tanh(x);                                      \
+        }                                                        \
+        if (ACTIVATION == 6) {                                   \
+            const T raised = x < (T)(ACT_A) ? (T)(ACT_A) : x;    \
+            return raised > (T)(ACT_B) ? (T)(ACT_B) : raised;    \
+        }                                                        \
+        if (ACTIVATION == 7) {                                   \
+            return x / ((T)(1.0f) + exp(-x));                    \
+        }                                                        \
+        return x;                                                \
+    }

@@ -1,15 +1,23 @@
-// forward.cl: transposed convolution, one work-item gathers one output element.
-//   output[n][oc][od][oh][ow] = bias[oc] + sum over ic,kd,kh,kw of input[n][ic][id][ih][iw] * weight[ic][oc][kd][kh][kw]
+// forward.cl: transposed convolution, one work-item gathers one output element. The statement of the algorithm and the
+// last resort: the other forward_*.cl files compute the same, faster.
+//   output[n][oc][od][oh][ow] = activate(bias[oc] + residual[n][oc][od][oh][ow] +
+//       sum over ic,kd,kh,kw of input[n][ic][id][ih][iw] * weight[ic][oc][kd][kh][kw])
 //   with id * SD == od + PD - kd * DD (likewise ih, iw); other terms vanish. ic runs over the group of oc.
-// Layout: input (N, IC, ID, IH, IW), weight (IC, OC / GROUPS, KD, KH, KW), bias (OC), output (N, OC, OD, OH, OW).
+// Layout: input (N, IC, ID, IH, IW), weight (IC, OC / GROUPS, KD, KH, KW), bias and slope (OC),
+//   residual and output (N, OC, OD, OH, OW).
 // ND-range: (OW, OD * OH, N * OC), any work-group size: lanes are neighbours along the row.
 // Writes every output element once, in a fixed order of additions (a partial sum for each tap): deterministic.
-// Constants: the layer's (common.cl); HAS_BIAS 1 if bias is to be read, 0 if it is another buffer's dummy.
+// Constants: the layer's (common.cl) and its epilogue: HAS_BIAS and HAS_RESIDUAL 1 if that argument is to be read, 0 if
+//   it is another buffer's dummy; ACTIVATION with ACT_A and ACT_B, of which PReLU alone reads slope.
+
+DEFINE_ACTIVATE(activate, float)
 
 __kernel void forward(
         __global const float* restrict input,
         __global const float* restrict weight,
         __global const float* restrict bias,
+        __global const float* restrict slope,
+        __global const float* restrict residual,
         __global float* restrict output,
         const int N, const int ID, const int IH, const int IW, const int OD, const int OH, const int OW) {
     const int ow = (int)get_global_id(0);
@@ -45,5 +53,6 @@ __kernel void forward(
             }
         }
     }
-    output[OUTPUT_AT(n, oc, od, oh, ow)] = sum;
+    const size_t at = OUTPUT_AT(n, oc, od, oh, ow);
+    output[at] = activate(HAS_RESIDUAL ? sum + residual[at] : sum, ACTIVATION == 3 ? slope[oc] : 0.0f);
 }

@@ -1,5 +1,6 @@
 package io.github.tconv;
 
+import io.github.tconv.op.Activation;
 import io.github.tconv.op.Backend;
 import io.github.tconv.op.Convolution;
 import io.github.tconv.op.Problem;
@@ -236,12 +237,30 @@ public final class Engine implements AutoCloseable {
      * @return the prepared layer, to be closed; closing the engine closes it too
      */
     public Prepared prepare(TransposedConvolution layer, Tensor weight, @Nullable Tensor bias) {
+        return prepare(layer, weight, bias, Activation.none());
+    }
+
+    /**
+     * Readies a layer as {@link #prepare(TransposedConvolution, Tensor, Tensor)} does, with a function that is applied
+     * to every output element while it is stored.
+     *
+     * @param layer the layer
+     * @param weight the layer's weight, which is copied
+     * @param bias one value an output channel, copied too, or null for none
+     * @param activation the function; its slopes are copied too
+     * @return the prepared layer, to be closed; closing the engine closes it too
+     */
+    public Prepared prepare(TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
         check("weight", weight, layer.weightShape());
         checkBias(bias, layer.outChannels());
+        Tensor slopes = activation.slopes();
+        if (slopes != null) {
+            check("slopes", slopes, new int[] {layer.outChannels()});
+        }
         lifetime.readLock().lock();
         try {
             checkOpen();
-            return new Prepared(this, layer, backend.prepare(layer, weight, bias));
+            return new Prepared(this, layer, backend.prepare(layer, weight, bias, activation));
         } finally {
             lifetime.readLock().unlock();
         }

@@ -54,15 +54,29 @@ public final class Prepared implements AutoCloseable {
      * @param output the output {@code (n, outChannels, spatial...)}, written; not over the input's memory
      */
     public void forward(Tensor input, Tensor output) {
+        forward(input, null, output);
+    }
+
+    /**
+     * Computes the layer with a residual that is added before the activation: {@code activation(layer + residual)}.
+     *
+     * @param input the input {@code (n, inChannels, spatial...)}
+     * @param residual of the output's shape, or null for none
+     * @param output the output {@code (n, outChannels, spatial...)}, written; not over another's memory
+     */
+    public void forward(Tensor input, @Nullable Tensor residual, Tensor output) {
         Problem problem = problem(input);
-        Engine.checkResult("output", output, problem.outputShape(), input);
+        if (residual != null) {
+            Engine.check("residual", residual, problem.outputShape());
+        }
+        Engine.checkResult("output", output, problem.outputShape(), input, residual);
         engine.whileOpen(() -> {
             lifetime.readLock().lock();
             try {
                 if (closed) {
                     throw new IllegalStateException("the prepared layer is closed");
                 }
-                prepared.forward(problem, input, output);
+                prepared.forward(problem, input, residual, output);
             } finally {
                 lifetime.readLock().unlock();
             }

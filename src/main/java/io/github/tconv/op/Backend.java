@@ -72,10 +72,11 @@ public interface Backend extends AutoCloseable {
      * @param layer the layer
      * @param weight the layer's weight; later changes to it have no effect
      * @param bias one value an output channel, or null for zeros; later changes to it have no effect
-     * @return the prepared layer, which must be closed before this backend
+     * @param activation applied to every output element; later changes to its slopes have no effect
+     * @return the prepared layer
      * @throws DeviceException if the device fails
      */
-    PreparedLayer prepare(TransposedConvolution layer, Tensor weight, @Nullable Tensor bias);
+    PreparedLayer prepare(TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation);
 
     /** Frees everything this backend holds. */
     @Override
@@ -84,16 +85,17 @@ public interface Backend extends AutoCloseable {
     /** A layer with its weight, kept where the backend computes. Thread-safe as its backend is. */
     interface PreparedLayer extends AutoCloseable {
         /**
-         * Computes what {@link Backend#forward} does, with the prepared weight and bias.
+         * Computes {@code activation(what Backend.forward computes + residual)} with the prepared weight and bias.
          *
          * @param problem a problem of the prepared layer
          * @param input the problem's input
+         * @param residual of the shape of the problem's output, or null for zeros
          * @param output the problem's output, written
          * @throws DeviceException if the device fails
          */
-        void forward(Problem problem, Tensor input, Tensor output);
+        void forward(Problem problem, Tensor input, @Nullable Tensor residual, Tensor output);
 
-        /** Frees the prepared weight. */
+        /** Frees the prepared weight. May be called again, and after the backend's close. */
         @Override
         void close();
     }

@@ -245,6 +245,17 @@ public final class Tensor {
     }
 
     /**
+     * Copies this tensor.
+     *
+     * @return a tensor of the same shape and values in memory of its own
+     */
+    public Tensor copy() {
+        Tensor copy = zeros(shape);
+        copy.floats.put(0, floats, 0, elements());
+        return copy;
+    }
+
+    /**
      * Returns the shape, not the values.
      *
      * @return for instance {@code float32(1, 3, 16, 16)}

@@ -1,5 +1,6 @@
 package io.github.tconv.opencl;
 
+import io.github.tconv.op.Activation;
 import io.github.tconv.op.Axis;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.TransposedConvolution;
@@ -31,6 +32,36 @@ final class LayerConstants {
 
     static String withBias(String options, boolean hasBias) {
         return options + " -DHAS_BIAS=" + (hasBias ? 1 : 0);
+    }
+
+    /** Adds what the forward kernels do while they store. */
+    static String withEpilogue(String options, boolean hasBias, boolean hasResidual, Activation activation) {
+        return "%s -DHAS_RESIDUAL=%d -DACTIVATION=%d -DACT_A=%s -DACT_B=%s"
+                .formatted(
+                        withBias(options, hasBias),
+                        hasResidual ? 1 : 0,
+                        code(activation.kind()),
+                        literal(activation.a()),
+                        literal(activation.b()));
+    }
+
+    /** The number by which {@code common.cl} knows a function. */
+    private static int code(Activation.Kind kind) {
+        return switch (kind) {
+            case NONE -> 0;
+            case RELU -> 1;
+            case LEAKY_RELU -> 2;
+            case PRELU -> 3;
+            case SIGMOID -> 4;
+            case TANH -> 5;
+            case CLAMP -> 6;
+            case SILU -> 7;
+        };
+    }
+
+    /** A float in the one notation that loses nothing; parentheses keep a sign apart from what stands before it. */
+    private static String literal(float value) {
+        return "(" + Float.toHexString(value) + "f)";
     }
 
     /** The run-time sizes in the order in which every kernel of a problem takes them. */

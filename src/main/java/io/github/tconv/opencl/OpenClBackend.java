@@ -1,5 +1,6 @@
 package io.github.tconv.opencl;
 
+import io.github.tconv.op.Activation;
 import io.github.tconv.op.Backend;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
@@ -76,55 +77,40 @@ public final class OpenClBackend implements Backend {
 
     @Override
     public void forward(Problem problem, Tensor input, Tensor weight, @Nullable Tensor bias, Tensor output) {
-        try (DeviceBuffer w = session.operand(weight);
-                DeviceBuffer b = bias == null ? session.operand(weight) : session.operand(bias)) {
-            gather("forward", problem, input, w, b, bias != null, output);
-        } finally {
-            Reference.reachabilityFence(weight);
-            Reference.reachabilityFence(bias);
+        try (PreparedLayer prepared = prepare(problem.layer(), weight, bias, Activation.none())) {
+            prepared.forward(problem, input, null, output);
         }
     }
 
     @Override
     public void inputGradient(
             Problem problem, Tensor outputGradient, Tensor weight, @Nullable Tensor bias, Tensor inputGradient) {
-        try (DeviceBuffer w = session.operand(weight);
-                DeviceBuffer b = bias == null ? session.operand(weight) : session.operand(bias)) {
-            gather("input_gradient", problem, outputGradient, w, b, bias != null, inputGradient);
+        Problem rank3 = problem.asRank3();
+        String options = LayerConstants.withBias(LayerConstants.of(rank3.layer()), bias != null);
+        Program program = session.program("input_gradient", options);
+        try (DeviceBuffer gy = session.operand(outputGradient);
+                DeviceBuffer w = session.operand(weight);
+                DeviceBuffer b = bias == null ? null : session.operand(bias);
+                DeviceBuffer gx = session.result(inputGradient)) {
+            try (Kernel kernel = program.kernel("input_gradient")) {
+                kernel.with(gy)
+                        .with(w)
+                        .with(b == null ? w : b)
+                        .with(gx)
+                        .with(LayerConstants.sizes(rank3))
+                        .enqueue(session.queue(), elementwise(rank3.inputShape()), null);
+            }
+            session.fetch(gx, inputGradient);
         } finally {
+            Reference.reachabilityFence(outputGradient);
             Reference.reachabilityFence(weight);
             Reference.reachabilityFence(bias);
         }
     }
 
-    /** Runs one of the two kernels that map an image to an image; one work-item for each element of the target. */
-    private void gather(
-            String kernelName,
-            Problem problem,
-            Tensor source,
-            DeviceBuffer weight,
-            DeviceBuffer bias,
-            boolean hasBias,
-            Tensor target) {
-        Problem rank3 = problem.asRank3();
-        Program program =
-                session.program(kernelName, LayerConstants.withBias(LayerConstants.of(rank3.layer()), hasBias));
-        int[] shape = kernelName.equals("forward") ? rank3.outputShape() : rank3.inputShape();
-        long[] globalSize = {shape[4], (long) shape[2] * shape[3], (long) shape[0] * shape[1]};
-        try (DeviceBuffer from = session.operand(source);
-                DeviceBuffer to = session.result(target)) {
-            try (Kernel kernel = program.kernel(kernelName)) {
-                kernel.with(from)
-                        .with(weight)
-                        .with(bias)
-                        .with(to)
-                        .with(LayerConstants.sizes(rank3))
-                        .enqueue(session.queue(), globalSize, null);
-            }
-            fetch(to, target);
-        } finally {
-            Reference.reachabilityFence(source);
-        }
+    /** One work-item for each element of a tensor of five axes; neighbours are neighbours along the last. */
+    static long[] elementwise(int[] shape) {
+        return new long[] {shape[4], (long) shape[2] * shape[3], (long) shape[0] * shape[1]};
     }
 
     @Override
@@ -132,8 +118,6 @@ public final class OpenClBackend implements Backend {
         Problem rank3 = problem.asRank3();
         TransposedConvolution layer = rank3.layer();
         Program program = session.program("weight_gradient", LayerConstants.of(layer));
-        int[] shape = layer.weightShape();
-        long[] globalSize = {shape[4], (long) shape[2] * shape[3], (long) shape[0] * shape[1]};
         try (DeviceBuffer x = session.operand(input);
                 DeviceBuffer gy = session.operand(outputGradient);
                 DeviceBuffer gw = session.result(weightGradient)) {
@@ -142,9 +126,9 @@ public final class OpenClBackend implements Backend {
                         .with(gy)
                         .with(gw)
                         .with(LayerConstants.sizes(rank3))
-                        .enqueue(session.queue(), globalSize, null);
+                        .enqueue(session.queue(), elementwise(layer.weightShape()), null);
             }
-            fetch(gw, weightGradient);
+            session.fetch(gw, weightGradient);
         } finally {
             Reference.reachabilityFence(input);
             Reference.reachabilityFence(outputGradient);
@@ -166,54 +150,22 @@ public final class OpenClBackend implements Backend {
                         .with(batch, channels, outputGradient.elements() / (batch * channels))
                         .enqueue(session.queue(), new long[] {channels}, null);
             }
-            fetch(gb, biasGradient);
+            session.fetch(gb, biasGradient);
         } finally {
             Reference.reachabilityFence(outputGradient);
         }
     }
 
-    private void fetch(DeviceBuffer result, Tensor tensor) {
-        try {
-            session.fetch(result, tensor);
-        } catch (RuntimeException e) {
-            session.drain();
-            throw e;
-        }
-    }
-
     @Override
-    public PreparedLayer prepare(TransposedConvolution layer, Tensor weight, @Nullable Tensor bias) {
-        return new PreparedForward(weight, bias);
+    public PreparedLayer prepare(
+            TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
+        return new PreparedForward(session, layer, weight, bias, activation);
     }
 
     @Override
     public void close() {
         lifetime.closedByOwner.set(true);
         leak.clean();
-    }
-
-    /** A layer's weight and bias, kept on the device. */
-    private final class PreparedForward implements PreparedLayer {
-        private final DeviceBuffer weight;
-        private final DeviceBuffer bias;
-        private final boolean hasBias;
-
-        PreparedForward(Tensor weight, @Nullable Tensor bias) {
-            this.weight = session.keep(weight);
-            this.hasBias = bias != null;
-            this.bias = bias == null ? this.weight : session.keep(bias);
-        }
-
-        @Override
-        public void forward(Problem problem, Tensor input, Tensor output) {
-            gather("forward", problem, input, weight, bias, hasBias, output);
-        }
-
-        @Override
-        public void close() {
-            session.release(weight);
-            session.release(bias);
-        }
     }
 
     /** Frees the session, by its owner's close or, with a warning, by the garbage collector. */

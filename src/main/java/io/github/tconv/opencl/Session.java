@@ -158,12 +158,13 @@ final class Session implements AutoCloseable {
                 CL.clEnqueueReadBuffer(queue, result.memory(), true, 0, result.bytes(), target, 0, null, null);
             }
         } catch (CLException e) {
+            drain();
             throw failure(call, "", e);
         }
     }
 
     /** Waits until the device uses no memory of the caller's any more, after a failure that is being reported. */
-    void drain() {
+    private void drain() {
         try {
             CL.clFinish(queue);
         } catch (CLException e) {

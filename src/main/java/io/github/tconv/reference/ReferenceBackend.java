@@ -1,5 +1,6 @@
 package io.github.tconv.reference;
 
+import io.github.tconv.op.Activation;
 import io.github.tconv.op.Axis;
 import io.github.tconv.op.Backend;
 import io.github.tconv.op.Problem;
@@ -28,6 +29,17 @@ public final class ReferenceBackend implements Backend {
 
     @Override
     public void forward(Problem problem, Tensor input, Tensor weight, @Nullable Tensor bias, Tensor output) {
+        forward(problem, input, weight, bias, Activation.none(), null, output);
+    }
+
+    private static void forward(
+            Problem problem,
+            Tensor input,
+            Tensor weight,
+            @Nullable Tensor bias,
+            Activation activation,
+            @Nullable Tensor residual,
+            Tensor output) {
         Sizes z = new Sizes(problem);
         FloatBuffer x = input.floats();
         FloatBuffer w = weight.floats();
@@ -50,10 +62,22 @@ public final class ReferenceBackend implements Backend {
                             }
                         }
                     }
-                    store(row, y, z.outputRow(n, oc, od, oh));
+                    int first = z.outputRow(n, oc, od, oh);
+                    finish(row, activation, oc, residual, first);
+                    store(row, y, first);
                 }
             }
         });
+    }
+
+    /** Adds the residual and applies the activation. */
+    private static void finish(double[] row, Activation activation, int oc, @Nullable Tensor residual, int first) {
+        if (residual == null && activation.kind() == Activation.Kind.NONE) {
+            return;
+        }
+        for (int ow = 0; ow < row.length; ow++) {
+            row[ow] = activation.apply(row[ow] + (residual == null ? 0 : residual.get(first + ow)), oc);
+        }
     }
 
     /** Spreads one input row over one output row: {@code row[iw * stride - pad + kw * dilation] += x * w}. */
@@ -178,13 +202,16 @@ public final class ReferenceBackend implements Backend {
     }
 
     @Override
-    public PreparedLayer prepare(TransposedConvolution layer, Tensor weight, @Nullable Tensor bias) {
-        Tensor keptWeight = Tensor.of(weight.toArray(), weight.shape());
-        Tensor keptBias = bias == null ? null : Tensor.of(bias.toArray(), bias.shape());
+    public PreparedLayer prepare(
+            TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
+        Tensor keptWeight = weight.copy();
+        Tensor keptBias = bias == null ? null : bias.copy();
+        Tensor slopes = activation.slopes();
+        Activation keptActivation = slopes == null ? activation : Activation.prelu(slopes.copy());
         return new PreparedLayer() {
             @Override
-            public void forward(Problem problem, Tensor input, Tensor output) {
-                ReferenceBackend.this.forward(problem, input, keptWeight, keptBias, output);
+            public void forward(Problem problem, Tensor input, @Nullable Tensor residual, Tensor output) {
+                ReferenceBackend.forward(problem, input, keptWeight, keptBias, keptActivation, residual, output);
             }
 
             @Override
