@@ -5,7 +5,7 @@
 //   with id * SD == od + PD - kd * DD (likewise ih, iw); other terms vanish. ic runs over the group of oc.
 // Layout: input (N, IC, ID, IH, IW), weight (IC, OC / GROUPS, KD, KH, KW), bias and slope (OC),
 //   residual and output (N, OC, OD, OH, OW).
-// ND-range: (OW, OD * OH, N * OC), any work-group size: lanes are neighbours along the row.
+// ND-range: (OD * OH * OW rounded up, N * OC), any work-group size: lanes are neighbours in the image.
 // Writes every output element once, in a fixed order of additions (a partial sum for each tap): deterministic.
 // Constants: the layer's (common.cl) and its epilogue: HAS_BIAS and HAS_RESIDUAL 1 if that argument is to be read, 0 if
 //   it is another buffer's dummy; ACTIVATION with ACT_A and ACT_B, of which PReLU alone reads slope.
@@ -20,11 +20,16 @@ __kernel void forward(
         __global const float* restrict residual,
         __global float* restrict output,
         const int N, const int ID, const int IH, const int IW, const int OD, const int OH, const int OW) {
-    const int ow = (int)get_global_id(0);
-    const int od = (int)(get_global_id(1) / OH);
-    const int oh = (int)REMAINDER(get_global_id(1), OH, od);
-    const int n = (int)(get_global_id(2) / OC);
-    const int oc = (int)REMAINDER(get_global_id(2), OC, n);
+    const int pixel = (int)get_global_id(0);
+    const int row = pixel / OW;
+    const int ow = REMAINDER(pixel, OW, row);
+    const int od = row / OH;
+    const int oh = REMAINDER(row, OH, od);
+    const int n = (int)get_global_id(1) / OC;
+    const int oc = REMAINDER((int)get_global_id(1), OC, n);
+    if (od >= OD) {
+        return;
+    }
     const int group = oc / OC_PER_GROUP;
     const int ocg = REMAINDER(oc, OC_PER_GROUP, group);
     const int first_ic = group * IC_PER_GROUP;

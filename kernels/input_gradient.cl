@@ -5,7 +5,7 @@
 //   with od == id * SD - PD + kd * DD (likewise oh, ow); terms outside the output vanish. oc runs over the group of ic.
 // Layout: output_gradient (N, OC, OD, OH, OW), weight (IC, OC / GROUPS, KD, KH, KW), bias (IC),
 //   input_gradient (N, IC, ID, IH, IW).
-// ND-range: (IW, ID * IH, N * IC), any work-group size: lanes are neighbours along the row.
+// ND-range: (ID * IH * IW rounded up, N * IC), any work-group size: lanes are neighbours in the image.
 // Writes every element once, in a fixed order of additions (a partial sum for each tap): deterministic.
 // Constants: the layer's (common.cl); HAS_BIAS 1 if bias is to be read, 0 if it is another buffer's dummy.
 
@@ -15,11 +15,16 @@ __kernel void input_gradient(
         __global const float* restrict bias,
         __global float* restrict input_gradient,
         const int N, const int ID, const int IH, const int IW, const int OD, const int OH, const int OW) {
-    const int iw = (int)get_global_id(0);
-    const int id = (int)(get_global_id(1) / IH);
-    const int ih = (int)REMAINDER(get_global_id(1), IH, id);
-    const int n = (int)(get_global_id(2) / IC);
-    const int ic = (int)REMAINDER(get_global_id(2), IC, n);
+    const int pixel = (int)get_global_id(0);
+    const int row = pixel / IW;
+    const int iw = REMAINDER(pixel, IW, row);
+    const int id = row / IH;
+    const int ih = REMAINDER(row, IH, id);
+    const int n = (int)get_global_id(1) / IC;
+    const int ic = REMAINDER((int)get_global_id(1), IC, n);
+    if (id >= ID) {
+        return;
+    }
     const int first_oc = ic / IC_PER_GROUP * OC_PER_GROUP;
 
     float sum = HAS_BIAS ? bias[ic] : 0.0f;

@@ -4,7 +4,7 @@
 //   with od == id * SD - PD + kd * DD (likewise oh, ow); terms outside the output vanish.
 // Layout: input (N, IC, ID, IH, IW), output_gradient (N, OC, OD, OH, OW),
 //   weight_gradient (IC, OC / GROUPS, KD, KH, KW).
-// ND-range: (KW, KD * KH, IC * OC / GROUPS), any work-group size.
+// ND-range: (IC * OC / GROUPS * KD * KH * KW rounded up), any work-group size: lanes are neighbouring taps.
 // Writes every element once, in a fixed order of additions: deterministic. The sums are long (batch times image), so
 // each row has its own partial sum, and each image one of its rows: the error grows with the row's length, the rows and
 // the images added, not multiplied.
@@ -15,13 +15,20 @@ __kernel void weight_gradient(
         __global const float* restrict output_gradient,
         __global float* restrict weight_gradient,
         const int N, const int ID, const int IH, const int IW, const int OD, const int OH, const int OW) {
-    const int kw = (int)get_global_id(0);
-    const int kd = (int)(get_global_id(1) / KH);
-    const int kh = (int)REMAINDER(get_global_id(1), KH, kd);
-    const int ic = (int)(get_global_id(2) / OC_PER_GROUP);
-    const int ocg = (int)REMAINDER(get_global_id(2), OC_PER_GROUP, ic);
+    const int at = (int)get_global_id(0);
+    const int line = at / KW;
+    const int kw = REMAINDER(at, KW, line);
+    const int plane = line / KH;
+    const int kh = REMAINDER(line, KH, plane);
+    const int pair = plane / KD;
+    const int kd = REMAINDER(plane, KD, pair);
+    const int ic = pair / OC_PER_GROUP;
+    const int ocg = REMAINDER(pair, OC_PER_GROUP, ic);
     const int oc = ic / IC_PER_GROUP * OC_PER_GROUP + ocg;
 
+    if (ic >= IC) {
+        return;
+    }
     float sum = 0.0f;
     for (int n = 0; n < N; n++) {
         float image = 0.0f;

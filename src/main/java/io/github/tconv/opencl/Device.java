@@ -9,11 +9,21 @@ import org.jocl.cl_platform_id;
  * @param info what it says of itself
  * @param platform its platform
  * @param id the device
- * @param sharesHostMemory whether kernels can use the host's memory in place
+ * @param hostMemory how it reaches the host's memory
  * @param maxAllocationBytes the largest buffer it allows
  */
 record Device(
-        DeviceInfo info, cl_platform_id platform, cl_device_id id, boolean sharesHostMemory, long maxAllocationBytes) {
+        DeviceInfo info, cl_platform_id platform, cl_device_id id, HostMemory hostMemory, long maxAllocationBytes) {
+
+    /** How a device reaches the host's memory. */
+    enum HostMemory {
+        /** Not at all: tensors are copied there and back. */
+        APART,
+        /** In place, and the host sees what kernels wrote after mapping it, as the standard asks for. */
+        MAPPED,
+        /** In place and always the same: the kernels are the host's own code, and mapping would do nothing. */
+        SAME
+    }
 
     @Override
     public String toString() {

@@ -94,18 +94,23 @@ final class Discovery {
                 number(id, CL.CL_DEVICE_GLOBAL_MEM_SIZE),
                 number(id, CL.CL_DEVICE_LOCAL_MEM_SIZE),
                 unusable(id, version));
-        return new Device(
-                info,
-                platform,
-                id,
-                info.type() == DeviceInfo.Type.CPU && hasUnifiedMemory(id),
-                number(id, CL.CL_DEVICE_MAX_MEM_ALLOC_SIZE));
+        return new Device(info, platform, id, hostMemory(info, id), number(id, CL.CL_DEVICE_MAX_MEM_ALLOC_SIZE));
     }
 
     /** The query is deprecated since OpenCL 2.0, without a successor that devices of 1.2 would answer. */
     @SuppressWarnings("deprecation")
     private static boolean hasUnifiedMemory(cl_device_id id) {
         return number(id, CL.CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
+    }
+
+    private static Device.HostMemory hostMemory(DeviceInfo info, cl_device_id id) {
+        if (info.type() != DeviceInfo.Type.CPU || !hasUnifiedMemory(id)) {
+            return Device.HostMemory.APART;
+        }
+        // PoCL's processor devices run kernels on the host pointer itself; mapping costs two more commands a call.
+        return info.platform().equals("Portable Computing Language")
+                ? Device.HostMemory.SAME
+                : Device.HostMemory.MAPPED;
     }
 
     private static DeviceInfo.Type type(long bits) {

@@ -7,7 +7,6 @@ import org.jocl.Pointer;
 import org.jocl.Sizeof;
 import org.jocl.cl_command_queue;
 import org.jocl.cl_kernel;
-import org.jspecify.annotations.Nullable;
 
 /** A kernel borrowed for one launch: arguments in order, then {@link #enqueue}. */
 final class Kernel implements AutoCloseable {
@@ -48,11 +47,12 @@ final class Kernel implements AutoCloseable {
     }
 
     /** Starts the kernel; it runs after everything that was enqueued before. */
-    void enqueue(cl_command_queue queue, long[] globalSize, long @Nullable [] localSize) {
+    void enqueue(cl_command_queue queue, NdRange range) {
         try {
-            CL.clEnqueueNDRangeKernel(queue, kernel, globalSize.length, null, globalSize, localSize, 0, null, null);
+            CL.clEnqueueNDRangeKernel(
+                    queue, kernel, range.global().length, null, range.global(), range.local(), 0, null, null);
         } catch (CLException e) {
-            throw program.failure("clEnqueueNDRangeKernel" + java.util.Arrays.toString(globalSize), name, e);
+            throw program.failure("clEnqueueNDRangeKernel over " + range, name, e);
         }
     }
 

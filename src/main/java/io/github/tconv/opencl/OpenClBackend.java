@@ -98,7 +98,7 @@ public final class OpenClBackend implements Backend {
                         .with(b == null ? w : b)
                         .with(gx)
                         .with(LayerConstants.sizes(rank3))
-                        .enqueue(session.queue(), elementwise(rank3.inputShape()), null);
+                        .enqueue(session.queue(), NdRange.ofImage(rank3.inputShape()));
             }
             session.fetch(gx, inputGradient);
         } finally {
@@ -106,11 +106,6 @@ public final class OpenClBackend implements Backend {
             Reference.reachabilityFence(weight);
             Reference.reachabilityFence(bias);
         }
-    }
-
-    /** One work-item for each element of a tensor of five axes; neighbours are neighbours along the last. */
-    static long[] elementwise(int[] shape) {
-        return new long[] {shape[4], (long) shape[2] * shape[3], (long) shape[0] * shape[1]};
     }
 
     @Override
@@ -126,7 +121,7 @@ public final class OpenClBackend implements Backend {
                         .with(gy)
                         .with(gw)
                         .with(LayerConstants.sizes(rank3))
-                        .enqueue(session.queue(), elementwise(layer.weightShape()), null);
+                        .enqueue(session.queue(), NdRange.of(weightGradient.elements()));
             }
             session.fetch(gw, weightGradient);
         } finally {
@@ -148,7 +143,7 @@ public final class OpenClBackend implements Backend {
                 kernel.with(gy)
                         .with(gb)
                         .with(batch, channels, outputGradient.elements() / (batch * channels))
-                        .enqueue(session.queue(), new long[] {channels}, null);
+                        .enqueue(session.queue(), NdRange.of(channels));
             }
             session.fetch(gb, biasGradient);
         } finally {

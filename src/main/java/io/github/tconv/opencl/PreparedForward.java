@@ -44,7 +44,7 @@ final class PreparedForward implements PreparedLayer {
                         .with(r == null ? weight : r)
                         .with(y)
                         .with(LayerConstants.sizes(rank3))
-                        .enqueue(session.queue(), OpenClBackend.elementwise(rank3.outputShape()), null);
+                        .enqueue(session.queue(), NdRange.ofImage(rank3.outputShape()));
             }
             session.fetch(y, output);
         } finally {

@@ -2,6 +2,7 @@ package io.github.tconv.opencl;
 
 import io.github.tconv.op.DeviceException;
 import io.github.tconv.op.Tensor;
+import java.nio.ByteBuffer;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
@@ -101,16 +102,18 @@ final class Session implements AutoCloseable {
         }
     }
 
+    private boolean inPlace() {
+        return device.hostMemory() != Device.HostMemory.APART;
+    }
+
     /** Brings an operand to the device for one call: in place where the device shares the host's memory. */
     DeviceBuffer operand(Tensor tensor) {
-        return buffer(
-                tensor,
-                CL.CL_MEM_READ_ONLY | (device.sharesHostMemory() ? CL.CL_MEM_USE_HOST_PTR : CL.CL_MEM_COPY_HOST_PTR));
+        return buffer(tensor, CL.CL_MEM_READ_ONLY | (inPlace() ? CL.CL_MEM_USE_HOST_PTR : CL.CL_MEM_COPY_HOST_PTR));
     }
 
     /** Makes room on the device for a result; {@link #fetch} brings it to the tensor. */
     DeviceBuffer result(Tensor tensor) {
-        return buffer(tensor, device.sharesHostMemory() ? CL.CL_MEM_USE_HOST_PTR : CL.CL_MEM_READ_WRITE);
+        return buffer(tensor, inPlace() ? CL.CL_MEM_USE_HOST_PTR : CL.CL_MEM_READ_WRITE);
     }
 
     /** Copies an operand to the device, to stay there until it or the session is closed. */
@@ -142,20 +145,24 @@ final class Session implements AutoCloseable {
 
     /** Waits for everything enqueued so far and makes a result visible in its tensor. */
     void fetch(DeviceBuffer result, Tensor tensor) {
-        String call = "clEnqueueMapBuffer";
+        String call = "clFinish";
         try {
-            if (device.sharesHostMemory()) {
-                // The tensor's memory is the buffer's; mapping it is what makes the kernel's writes visible there.
-                java.nio.ByteBuffer mapped = CL.clEnqueueMapBuffer(
-                        queue, result.memory(), true, CL.CL_MAP_READ, 0, result.bytes(), 0, null, null, null);
-                call = "clEnqueueUnmapMemObject";
-                CL.clEnqueueUnmapMemObject(queue, result.memory(), mapped, 0, null, null);
-                call = "clFinish";
-                CL.clFinish(queue);
-            } else {
-                call = "clEnqueueReadBuffer";
-                Pointer target = Pointer.toBuffer(tensor.memory());
-                CL.clEnqueueReadBuffer(queue, result.memory(), true, 0, result.bytes(), target, 0, null, null);
+            switch (device.hostMemory()) {
+                case SAME -> CL.clFinish(queue);
+                case MAPPED -> {
+                    call = "clEnqueueMapBuffer";
+                    ByteBuffer mapped = CL.clEnqueueMapBuffer(
+                            queue, result.memory(), true, CL.CL_MAP_READ, 0, result.bytes(), 0, null, null, null);
+                    call = "clEnqueueUnmapMemObject";
+                    CL.clEnqueueUnmapMemObject(queue, result.memory(), mapped, 0, null, null);
+                    call = "clFinish";
+                    CL.clFinish(queue);
+                }
+                case APART -> {
+                    call = "clEnqueueReadBuffer";
+                    Pointer target = Pointer.toBuffer(tensor.memory());
+                    CL.clEnqueueReadBuffer(queue, result.memory(), true, 0, result.bytes(), target, 0, null, null);
+                }
             }
         } catch (CLException e) {
             drain();

@@ -85,8 +85,7 @@ class NativeHandlesTest {
                     try (Kernel kernel = program.kernel("weight_gradient")) {
                         // No argument is set.
                         String message = assertThrows(
-                                        DeviceException.class,
-                                        () -> kernel.enqueue(session.queue(), new long[] {1}, null))
+                                        DeviceException.class, () -> kernel.enqueue(session.queue(), NdRange.of(1)))
                                 .getMessage();
                         assertTrue(message.contains("clEnqueueNDRangeKernel"), message);
                         assertTrue(message.contains("weight_gradient"), message);
