@@ -41,6 +41,10 @@ public record Activation(
     /**
      * Checks that the parameters fit the kind.
      *
+     * @param kind the function
+     * @param a finite
+     * @param b finite, for a clamp not less than {@code a}
+     * @param slopes given for PRELU and for it only
      * @throws IllegalArgumentException if they do not
      */
     public Activation {

@@ -22,6 +22,12 @@ public record Axis(int kernel, int stride, int dilation, int padBegin, int padEn
     /**
      * Checks the rules named at the components.
      *
+     * @param kernel at least 1
+     * @param stride at least 1
+     * @param dilation at least 1
+     * @param padBegin any
+     * @param padEnd any
+     * @param outputPadding at least 0, less than the larger of stride and dilation
      * @throws IllegalArgumentException if a rule is broken; the message states the rule and the value
      */
     public Axis {

@@ -23,6 +23,10 @@ public record TransposedConvolution(int inChannels, int outChannels, int groups,
     /**
      * Checks the rules named at the components.
      *
+     * @param inChannels a positive multiple of {@code groups}
+     * @param outChannels a positive multiple of {@code groups}
+     * @param groups at least 1
+     * @param axes one to three
      * @throws IllegalArgumentException if a rule is broken; the message states the rule and the value
      */
     public TransposedConvolution {
