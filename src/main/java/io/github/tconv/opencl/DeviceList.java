@@ -1,6 +1,7 @@
 package io.github.tconv.opencl;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The devices found on this machine, and what was not.
@@ -13,5 +14,14 @@ public record DeviceList(List<DeviceInfo> devices, List<String> notes) {
     public DeviceList {
         devices = List.copyOf(devices);
         notes = List.copyOf(notes);
+    }
+
+    /**
+     * Returns the device that {@code auto} chooses.
+     *
+     * @return the preferred usable device, or empty if none is usable
+     */
+    public Optional<DeviceInfo> preferred() {
+        return DeviceChoice.preferred(this);
     }
 }

@@ -1,0 +1,35 @@
+package io.github.tconv.cli;
+
+import io.github.tconv.Engine;
+import io.github.tconv.Tconv;
+import java.util.logging.Level;
+import java.util.logging.Logger;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** The option {@code --device}, mixed into every command that computes. */
+final class DeviceOption {
+    /** Kept, because the level of a logger that nobody holds may be forgotten. */
+    private static final Logger FALLBACK = Logger.getLogger(Tconv.class.getName());
+
+    @Option(
+            names = "--device",
+            paramLabel = "DEVICE",
+            description = {
+                "auto (GPU, then accelerator, then OpenCL CPU, then plain Java), reference (plain Java), opencl, gpu,"
+                        + " accelerator, cpu, an index or a part of a name that 'tconv devices' lists.",
+                "Unless given, what the environment variable TCONV_DEVICE says, or auto."
+            })
+    private @Nullable String device;
+
+    /**
+     * Opens the engine. A command that uses it prints {@link Engine#describe()}, which says why it is the fallback.
+     *
+     * @throws IllegalArgumentException if there is no such device
+     */
+    Engine open() {
+        // The library's warning would say the same again, in two lines of another style.
+        FALLBACK.setLevel(Level.OFF);
+        return device == null ? Tconv.open() : Tconv.open(device);
+    }
+}
