@@ -87,7 +87,7 @@ public final class OpenClBackend implements Backend {
             Problem problem, Tensor outputGradient, Tensor weight, @Nullable Tensor bias, Tensor inputGradient) {
         Problem rank3 = problem.asRank3();
         String options = LayerConstants.withBias(LayerConstants.of(rank3.layer()), bias != null);
-        Program program = session.program("input_gradient", options);
+        Program program = session.programs().get("input_gradient", options);
         try (DeviceBuffer gy = session.operand(outputGradient);
                 DeviceBuffer w = session.operand(weight);
                 DeviceBuffer b = bias == null ? null : session.operand(bias);
@@ -100,7 +100,7 @@ public final class OpenClBackend implements Backend {
                         .with(LayerConstants.sizes(rank3))
                         .enqueue(session.queue(), NdRange.ofImage(rank3.inputShape()));
             }
-            session.fetch(gx, inputGradient);
+            session.fetch(gx, inputGradient, program);
         } finally {
             Reference.reachabilityFence(outputGradient);
             Reference.reachabilityFence(weight);
@@ -112,7 +112,7 @@ public final class OpenClBackend implements Backend {
     public void weightGradient(Problem problem, Tensor input, Tensor outputGradient, Tensor weightGradient) {
         Problem rank3 = problem.asRank3();
         TransposedConvolution layer = rank3.layer();
-        Program program = session.program("weight_gradient", LayerConstants.of(layer));
+        Program program = session.programs().get("weight_gradient", LayerConstants.of(layer));
         try (DeviceBuffer x = session.operand(input);
                 DeviceBuffer gy = session.operand(outputGradient);
                 DeviceBuffer gw = session.result(weightGradient)) {
@@ -123,7 +123,7 @@ public final class OpenClBackend implements Backend {
                         .with(LayerConstants.sizes(rank3))
                         .enqueue(session.queue(), NdRange.of(weightGradient.elements()));
             }
-            session.fetch(gw, weightGradient);
+            session.fetch(gw, weightGradient, program);
         } finally {
             Reference.reachabilityFence(input);
             Reference.reachabilityFence(outputGradient);
@@ -133,8 +133,10 @@ public final class OpenClBackend implements Backend {
     @Override
     public void biasGradient(Tensor outputGradient, Tensor biasGradient) {
         // The common file needs the constants of some layer; this kernel uses none of them.
-        Program program = session.program(
-                "bias_gradient", LayerConstants.of(TransposedConvolution.of3d().build()));
+        Program program = session.programs()
+                .get(
+                        "bias_gradient",
+                        LayerConstants.of(TransposedConvolution.of3d().build()));
         int batch = outputGradient.size(0);
         int channels = outputGradient.size(1);
         try (DeviceBuffer gy = session.operand(outputGradient);
@@ -145,7 +147,7 @@ public final class OpenClBackend implements Backend {
                         .with(batch, channels, outputGradient.elements() / (batch * channels))
                         .enqueue(session.queue(), NdRange.of(channels));
             }
-            session.fetch(gb, biasGradient);
+            session.fetch(gb, biasGradient, program);
         } finally {
             Reference.reachabilityFence(outputGradient);
         }

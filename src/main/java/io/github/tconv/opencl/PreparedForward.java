@@ -32,7 +32,7 @@ final class PreparedForward implements PreparedLayer {
         Problem rank3 = problem.asRank3();
         String options = LayerConstants.withEpilogue(
                 LayerConstants.of(rank3.layer()), bias != null, residual != null, activation);
-        Program program = session.program("forward", options);
+        Program program = session.programs().get("forward", options);
         try (DeviceBuffer x = session.operand(input);
                 DeviceBuffer r = residual == null ? null : session.operand(residual);
                 DeviceBuffer y = session.result(output)) {
@@ -46,7 +46,7 @@ final class PreparedForward implements PreparedLayer {
                         .with(LayerConstants.sizes(rank3))
                         .enqueue(session.queue(), NdRange.ofImage(rank3.outputShape()));
             }
-            session.fetch(y, output);
+            session.fetch(y, output, program);
         } finally {
             Reference.reachabilityFence(input);
             Reference.reachabilityFence(residual);

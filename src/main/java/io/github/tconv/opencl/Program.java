@@ -5,8 +5,11 @@ import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jocl.CL;
 import org.jocl.CLException;
+import org.jocl.Pointer;
+import org.jocl.Sizeof;
 import org.jocl.cl_kernel;
 import org.jocl.cl_program;
 
@@ -15,17 +18,23 @@ import org.jocl.cl_program;
  * borrows one and gives it back.
  */
 final class Program implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger(Program.class.getName());
+
     private final String file;
     private final String options;
     private final Device device;
     private final cl_program program;
+    private final String cacheKey;
+    private final AtomicBoolean stored;
     private final Map<String, Queue<cl_kernel>> idle = new ConcurrentHashMap<>();
 
-    Program(String file, String options, Device device, cl_program program) {
+    Program(String file, String options, Device device, cl_program program, boolean stored, String cacheKey) {
         this.file = file;
         this.options = options;
         this.device = device;
         this.program = program;
+        this.stored = new AtomicBoolean(stored);
+        this.cacheKey = cacheKey;
         Handles.acquired();
     }
 
@@ -42,6 +51,27 @@ final class Program implements AutoCloseable {
             }
         }
         return new Kernel(this, name, kernel, kernels);
+    }
+
+    /** Tells the first caller, if the program is not on the disk yet, that it is to be stored. */
+    boolean claimStoring() {
+        return stored.compareAndSet(false, true);
+    }
+
+    /** Stores the binary; a driver that gives none costs nothing but the next compilation. */
+    void storeIn(ProgramCache disk) {
+        try {
+            long[] size = new long[1];
+            CL.clGetProgramInfo(program, CL.CL_PROGRAM_BINARY_SIZES, Sizeof.size_t, Pointer.to(size), null);
+            if (size[0] > 0) {
+                byte[] binary = new byte[Math.toIntExact(size[0])];
+                Pointer target = Pointer.to(new Pointer[] {Pointer.to(binary)});
+                CL.clGetProgramInfo(program, CL.CL_PROGRAM_BINARIES, Sizeof.POINTER, target, null);
+                disk.store(cacheKey, binary);
+            }
+        } catch (CLException e) {
+            LOG.log(System.Logger.Level.DEBUG, "the driver gives no binary of " + file, e);
+        }
     }
 
     DeviceException failure(String call, String kernel, CLException e) {

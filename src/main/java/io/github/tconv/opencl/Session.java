@@ -3,8 +3,6 @@ package io.github.tconv.opencl;
 import io.github.tconv.op.DeviceException;
 import io.github.tconv.op.Tensor;
 import java.nio.ByteBuffer;
-import java.util.HashMap;
-import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jocl.CL;
@@ -15,7 +13,6 @@ import org.jocl.cl_context;
 import org.jocl.cl_context_properties;
 import org.jocl.cl_device_id;
 import org.jocl.cl_mem;
-import org.jocl.cl_program;
 import org.jocl.cl_queue_properties;
 
 /**
@@ -29,10 +26,14 @@ final class Session implements AutoCloseable {
     private final Device device;
     private final cl_context context;
     private final cl_command_queue queue;
-    private final Map<String, Program> programs = new HashMap<>();
+    private final Programs programs;
     private final Set<DeviceBuffer> kept = ConcurrentHashMap.newKeySet();
 
     Session(Device device) {
+        this(device, new ProgramCache(CacheFolder.find()));
+    }
+
+    Session(Device device, ProgramCache disk) {
         this.device = device;
         String call = "clCreateContext";
         synchronized (CONTEXTS) {
@@ -46,6 +47,7 @@ final class Session implements AutoCloseable {
                 queue = createQueue(created);
                 Handles.acquired();
                 context = created;
+                programs = new Programs(device, context, disk);
             } catch (CLException e) {
                 if (created != null) {
                     CL.clReleaseContext(created);
@@ -77,29 +79,9 @@ final class Session implements AutoCloseable {
         return new DeviceException("%s failed: %s (%sdevice %s)".formatted(call, e.getMessage(), detail, device), e);
     }
 
-    /** Returns a program, compiled on first use and kept until the session closes. */
-    Program program(String file, String options) {
-        synchronized (programs) {
-            return programs.computeIfAbsent(file + ' ' + options, key -> compile(file, options));
-        }
-    }
-
-    private Program compile(String file, String options) {
-        String source = KernelSource.of(file);
-        String call = "clCreateProgramWithSource";
-        cl_program program = null;
-        try {
-            program = CL.clCreateProgramWithSource(context, 1, new String[] {source}, null, null);
-            call = "clBuildProgram";
-            CL.clBuildProgram(program, 1, new cl_device_id[] {device.id()}, options, null, null);
-            return new Program(file, options, device, program);
-        } catch (CLException e) {
-            // JOCL's message carries the build log.
-            if (program != null) {
-                CL.clReleaseProgram(program);
-            }
-            throw failure(call, "file %s.cl, options '%s', ".formatted(file, options), e);
-        }
+    /** Returns the programs compiled for this session's device. */
+    Programs programs() {
+        return programs;
     }
 
     private boolean inPlace() {
@@ -143,8 +125,14 @@ final class Session implements AutoCloseable {
         }
     }
 
-    /** Waits for everything enqueued so far and makes a result visible in its tensor. */
-    void fetch(DeviceBuffer result, Tensor tensor) {
+    /**
+     * Waits for everything enqueued so far and makes a result visible in its tensor.
+     *
+     * @param result the buffer
+     * @param tensor the tensor it was made for
+     * @param program what has run by then, to be remembered on the disk
+     */
+    void fetch(DeviceBuffer result, Tensor tensor, Program program) {
         String call = "clFinish";
         try {
             switch (device.hostMemory()) {
@@ -168,6 +156,7 @@ final class Session implements AutoCloseable {
             drain();
             throw failure(call, "", e);
         }
+        programs.remember(program);
     }
 
     /** Waits until the device uses no memory of the caller's any more, after a failure that is being reported. */
@@ -187,10 +176,7 @@ final class Session implements AutoCloseable {
             for (DeviceBuffer buffer : kept) {
                 release(buffer);
             }
-            synchronized (programs) {
-                programs.values().forEach(Program::close);
-                programs.clear();
-            }
+            programs.close();
             CL.clReleaseCommandQueue(queue);
             Handles.released();
             CL.clReleaseContext(context);

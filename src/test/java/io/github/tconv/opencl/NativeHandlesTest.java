@@ -62,7 +62,9 @@ class NativeHandlesTest {
                 Device device = Discovery.run().devices().get(info.index());
                 try (Session session = new Session(device)) {
                     String options = LayerConstants.LANGUAGE + " -DIC=this_is_no_constant";
-                    String message = assertThrows(DeviceException.class, () -> session.program("forward", options))
+                    String message = assertThrows(
+                                    DeviceException.class,
+                                    () -> session.programs().get("forward", options))
                             .getMessage();
                     assertTrue(message.contains("clBuildProgram"), message);
                     assertTrue(message.contains("forward.cl"), message);
@@ -81,7 +83,7 @@ class NativeHandlesTest {
                 Device device = Discovery.run().devices().get(info.index());
                 try (Session session = new Session(device)) {
                     String options = LayerConstants.of(PROBLEM.asRank3().layer());
-                    Program program = session.program("weight_gradient", options);
+                    Program program = session.programs().get("weight_gradient", options);
                     try (Kernel kernel = program.kernel("weight_gradient")) {
                         // No argument is set.
                         String message = assertThrows(

@@ -1,0 +1,106 @@
+package io.github.tconv.opencl;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * Compiled programs on disk, so that a second process starts without a compiler. A file is named by the hash of all that
+ * the binary depends on and holds the hash of its content: what is truncated, corrupt or of another driver is not found.
+ * Files appear whole, so that processes may share the folder. A folder that cannot be used costs one warning and the
+ * time to compile.
+ */
+final class ProgramCache {
+    private static final System.Logger LOG = System.getLogger(ProgramCache.class.getName());
+    private static final byte[] MAGIC = "tconv program 1\n".getBytes(StandardCharsets.US_ASCII);
+    private static final int HASH_BYTES = 32;
+
+    private final Path folder;
+    private final AtomicBoolean warned = new AtomicBoolean();
+
+    ProgramCache(Path folder) {
+        this.folder = folder;
+    }
+
+    /** Names a program by everything that its binary depends on. */
+    static String key(Device device, String source, String options) {
+        DeviceInfo info = device.info();
+        String all = String.join(
+                "\0",
+                info.platform(),
+                info.name(),
+                info.version(),
+                info.driver(),
+                info.type().name(),
+                options,
+                source);
+        return HexFormat.of().formatHex(hash(all.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** Returns the binary stored under a key, if there is a sound one. */
+    Optional<byte[]> load(String key) {
+        Path file = file(key);
+        try {
+            if (!Files.exists(file)) {
+                return Optional.empty();
+            }
+            byte[] content = Files.readAllBytes(file);
+            int start = MAGIC.length + HASH_BYTES;
+            if (content.length > start && Arrays.equals(content, 0, MAGIC.length, MAGIC, 0, MAGIC.length)) {
+                byte[] binary = Arrays.copyOfRange(content, start, content.length);
+                if (Arrays.equals(content, MAGIC.length, start, hash(binary), 0, HASH_BYTES)) {
+                    return Optional.of(binary);
+                }
+            }
+            warnOnce("ignoring a damaged file in the program cache: " + file);
+        } catch (IOException e) {
+            warnOnce("cannot read the program cache: " + e);
+        }
+        return Optional.empty();
+    }
+
+    /** Stores a binary, whole or not at all. */
+    void store(String key, byte[] binary) {
+        try {
+            Files.createDirectories(folder);
+            Path whole = Files.createTempFile(folder, "program", ".tmp");
+            try {
+                ByteBuffer content = ByteBuffer.allocate(MAGIC.length + HASH_BYTES + binary.length);
+                Files.write(
+                        whole, content.put(MAGIC).put(hash(binary)).put(binary).array());
+                Files.move(whole, file(key), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            } finally {
+                Files.deleteIfExists(whole);
+            }
+        } catch (IOException e) {
+            warnOnce("cannot write the program cache: " + e);
+        }
+    }
+
+    private Path file(String key) {
+        return folder.resolve(key + ".bin");
+    }
+
+    private void warnOnce(String message) {
+        if (warned.compareAndSet(false, true)) {
+            LOG.log(System.Logger.Level.WARNING, message);
+        }
+    }
+
+    private static byte[] hash(byte[] content) {
+        try {
+            return MessageDigest.getInstance("SHA-256").digest(content);
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java platform has SHA-256", e);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+package io.github.tconv.opencl;
+
+import io.github.tconv.op.DeviceException;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import org.jocl.CL;
+import org.jocl.CLException;
+import org.jocl.cl_context;
+import org.jocl.cl_device_id;
+import org.jocl.cl_program;
+
+/**
+ * The programs of a session. Each is compiled once, by whoever asks first or in the background, from the disk's cache
+ * where it is there. Thread-safe.
+ */
+final class Programs implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger(Programs.class.getName());
+
+    private final Device device;
+    private final cl_context context;
+    private final ProgramCache disk;
+    private final Map<String, CompletableFuture<Program>> programs = new ConcurrentHashMap<>();
+    private final Set<String> wanted = ConcurrentHashMap.newKeySet();
+    private final ExecutorService background = Executors.newSingleThreadExecutor(task -> {
+        Thread thread = new Thread(task, "tconv-compiler");
+        thread.setDaemon(true);
+        return thread;
+    });
+
+    Programs(Device device, cl_context context, ProgramCache disk) {
+        this.device = device;
+        this.context = context;
+        this.disk = disk;
+    }
+
+    /** Returns a program, compiling it or waiting for its compilation where it is not there yet. */
+    Program get(String file, String options) {
+        String key = file + ' ' + options;
+        CompletableFuture<Program> known = programs.get(key);
+        if (known == null) {
+            CompletableFuture<Program> mine = new CompletableFuture<>();
+            known = programs.putIfAbsent(key, mine);
+            if (known == null) {
+                return compile(key, file, options, mine);
+            }
+        }
+        try {
+            return known.join();
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof DeviceException failure) {
+                throw failure;
+            }
+            throw e;
+        }
+    }
+
+    /** Returns a program if it is there. */
+    Optional<Program> ready(String file, String options) {
+        CompletableFuture<Program> known = programs.get(file + ' ' + options);
+        return known != null && known.isDone() && !known.isCompletedExceptionally()
+                ? Optional.of(known.join())
+                : Optional.empty();
+    }
+
+    /** Has a program compiled in the background, once. */
+    void prefetch(String file, String options) {
+        if (wanted.add(file + ' ' + options)) {
+            background.execute(() -> {
+                try {
+                    get(file, options);
+                } catch (DeviceException e) {
+                    // Whoever needs the program itself gets the failure; a faster one than needed may be missing.
+                    LOG.log(System.Logger.Level.DEBUG, "background compilation failed", e);
+                }
+            });
+        }
+    }
+
+    private Program compile(String key, String file, String options, CompletableFuture<Program> mine) {
+        try {
+            Program program = load(file, options);
+            mine.complete(program);
+            return program;
+        } catch (RuntimeException | Error e) {
+            programs.remove(key, mine);
+            mine.completeExceptionally(e);
+            throw e;
+        }
+    }
+
+    private Program load(String file, String options) {
+        String source = KernelSource.of(file);
+        String key = ProgramCache.key(device, source, options);
+        Optional<byte[]> binary = disk.load(key);
+        if (binary.isPresent()) {
+            try {
+                return new Program(file, options, device, fromBinary(binary.get()), true, key);
+            } catch (CLException e) {
+                LOG.log(System.Logger.Level.DEBUG, "the driver rejects its own binary; compiling anew", e);
+            }
+        }
+        return new Program(file, options, device, fromSource(file, source, options), false, key);
+    }
+
+    private cl_program fromBinary(byte[] binary) {
+        cl_device_id[] ids = {device.id()};
+        cl_program program = CL.clCreateProgramWithBinary(
+                context, 1, ids, new long[] {binary.length}, new byte[][] {binary}, new int[1], null);
+        try {
+            CL.clBuildProgram(program, 1, ids, "", null, null);
+            return program;
+        } catch (CLException e) {
+            CL.clReleaseProgram(program);
+            throw e;
+        }
+    }
+
+    private cl_program fromSource(String file, String source, String options) {
+        String call = "clCreateProgramWithSource";
+        cl_program program = null;
+        try {
+            program = CL.clCreateProgramWithSource(context, 1, new String[] {source}, null, null);
+            call = "clBuildProgram";
+            CL.clBuildProgram(program, 1, new cl_device_id[] {device.id()}, options, null, null);
+            return program;
+        } catch (CLException e) {
+            if (program != null) {
+                CL.clReleaseProgram(program);
+            }
+            // JOCL's message carries the build log.
+            throw new DeviceException(
+                    "%s failed: %s (file %s.cl, options '%s', device %s)"
+                            .formatted(call, e.getMessage(), file, options, device),
+                    e);
+        }
+    }
+
+    /** Stores a program that has run on the disk, in the background: some drivers compile fully only then. */
+    void remember(Program program) {
+        if (program.claimStoring()) {
+            background.execute(() -> program.storeIn(disk));
+        }
+    }
+
+    /** Waits for the background and frees all programs; no kernel may be borrowed. */
+    @Override
+    public void close() {
+        background.shutdown();
+        try {
+            // A compilation cannot be interrupted; it takes seconds.
+            if (!background.awaitTermination(1, TimeUnit.MINUTES)) {
+                LOG.log(System.Logger.Level.WARNING, "a compilation on {0} does not end; it is left behind", device);
+                return;
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return;
+        }
+        for (CompletableFuture<Program> program : programs.values()) {
+            if (!program.isCompletedExceptionally()) {
+                program.join().close();
+            }
+        }
+        programs.clear();
+    }
+}
