@@ -5,12 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.tconv.Engine;
+import io.github.tconv.EnginesPresent;
 import io.github.tconv.Tconv;
 import io.github.tconv.lesson.Lesson.RoundTrip;
 import io.github.tconv.op.Tensor;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
@@ -20,11 +19,7 @@ import org.junit.jupiter.api.TestFactory;
 final class LessonTest {
 
     private static Stream<DynamicTest> onEveryDevice(Consumer<Lesson> test) {
-        List<String> devices = new ArrayList<>(List.of("reference"));
-        for (int i = 0; i < Tconv.devices().devices().size(); i++) {
-            devices.add(Integer.toString(i));
-        }
-        return devices.stream()
+        return EnginesPresent.names().stream()
                 .map(device -> DynamicTest.dynamicTest("on device " + device, () -> {
                     try (Engine engine = Tconv.open(device)) {
                         test.accept(new Lesson(engine));
