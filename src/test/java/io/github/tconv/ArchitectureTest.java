@@ -55,6 +55,8 @@ final class ArchitectureTest {
             .definedBy(room("lesson"))
             .layer("picture")
             .definedBy(room("picture"))
+            .layer("bench")
+            .definedBy(room("bench"))
             .layer("cli")
             .definedBy(room("cli"))
             .whereLayer("op")
@@ -73,6 +75,8 @@ final class ArchitectureTest {
             .mayOnlyAccessLayers("op", "face")
             .whereLayer("picture")
             .mayOnlyAccessLayers("op", "face", "io")
+            .whereLayer("bench")
+            .mayOnlyAccessLayers("op", "face", "opencl")
             .whereLayer("cli")
             .mayNotBeAccessedByAnyLayer();
 
@@ -88,6 +92,7 @@ final class ArchitectureTest {
                     room("verify"),
                     room("lesson"),
                     room("picture"),
+                    room("bench"),
                     room("cli"));
 
     @ArchTest

@@ -19,7 +19,7 @@ import picocli.CommandLine.Spec;
         description = "Transposed convolution on any OpenCL device, or in plain Java.",
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,
-        subcommands = {DevicesCommand.class, RunCommand.class, LessonCommand.class})
+        subcommands = {DevicesCommand.class, RunCommand.class, LessonCommand.class, BenchCommand.class})
 public final class Main implements Runnable {
     static final int DONE = 0;
     static final int UNEXPECTED = 1;

@@ -1,0 +1,21 @@
+package io.github.tconv.bench;
+
+import io.github.tconv.op.Tensor;
+
+/** One way of computing one layer, made ready: everything that a user does once is done. */
+public interface Contender extends AutoCloseable {
+
+    /** Computes the layer once, as a user would, and lets go of a fresh result: this is what the clock sees. */
+    void call();
+
+    /**
+     * Computes the layer once.
+     *
+     * @return a copy of the result
+     */
+    Tensor result();
+
+    /** Frees everything. */
+    @Override
+    void close();
+}

@@ -1,0 +1,38 @@
+package io.github.tconv.bench;
+
+import io.github.tconv.op.Problem;
+import io.github.tconv.op.Tensor;
+import java.util.SplittableRandom;
+
+/**
+ * What every contender computes on: the same memory for all of them, so that none finds its input in a warmer cache.
+ *
+ * @param problem the layer and its sizes
+ * @param input the problem's input, uniform in [-1, 1)
+ * @param weight the layer's weight, uniform in [-1, 1)
+ */
+public record Operands(Problem problem, Tensor input, Tensor weight) {
+    private static final long SEED = 20_240_229;
+
+    /**
+     * Makes operands, the same ones every time.
+     *
+     * @param problem the layer and its sizes
+     * @return operands with random values
+     */
+    public static Operands random(Problem problem) {
+        SplittableRandom random = new SplittableRandom(SEED);
+        return new Operands(
+                problem,
+                random(random, problem.inputShape()),
+                random(random, problem.layer().weightShape()));
+    }
+
+    private static Tensor random(SplittableRandom random, int[] shape) {
+        Tensor tensor = Tensor.zeros(shape);
+        for (int i = 0; i < tensor.elements(); i++) {
+            tensor.set(i, (float) random.nextDouble(-1, 1));
+        }
+        return tensor;
+    }
+}

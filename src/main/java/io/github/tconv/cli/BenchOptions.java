@@ -1,0 +1,143 @@
+package io.github.tconv.cli;
+
+import io.github.tconv.Engine;
+import io.github.tconv.Tconv;
+import io.github.tconv.bench.BenchmarkLayer;
+import io.github.tconv.bench.BenchmarkReport;
+import io.github.tconv.bench.BenchmarkTable;
+import io.github.tconv.bench.Entrant;
+import io.github.tconv.bench.LayerResult;
+import io.github.tconv.bench.Ours;
+import io.github.tconv.bench.Rounds;
+import io.github.tconv.io.AtomicFile;
+import io.github.tconv.opencl.PeakFma;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** The options of every command that measures, and the measurement that they ask for. */
+public final class BenchOptions {
+    @Option(
+            names = "--device",
+            paramLabel = "DEVICE",
+            description = "What to compute on, as for 'run'; by default what TCONV_DEVICE says, or auto.")
+    private @Nullable String device;
+
+    @Option(
+            names = "--layers",
+            split = ",",
+            paramLabel = "NAME",
+            description = "Layers of the suite, by name; by default all of them, unless --problem is given.")
+    private List<String> layers = new ArrayList<>();
+
+    @Option(
+            names = "--problem",
+            paramLabel = "DESCRIPTOR",
+            description = "A problem of your own, such as n8_ic256_oc128_i16x16_k4x4_s2x2_p1x1; may stand repeatedly.")
+    private List<String> problems = new ArrayList<>();
+
+    @Option(
+            names = "--seconds",
+            paramLabel = "S",
+            defaultValue = "4",
+            description = "How long to measure each layer; ${DEFAULT-VALUE} by default.")
+    private double seconds;
+
+    @Option(
+            names = "--patience",
+            paramLabel = "TIMES",
+            defaultValue = "5",
+            description = "How many times as long to go on, at most, while other processes disturb;"
+                    + " ${DEFAULT-VALUE} by default.")
+    private double patience;
+
+    @Option(
+            names = "--pause",
+            paramLabel = "MS",
+            defaultValue = "1",
+            description =
+                    "How long to rest before each call, until the threads of the one before have stopped spinning;"
+                            + " ${DEFAULT-VALUE} by default.")
+    private double pause;
+
+    @Option(names = "--json", paramLabel = "FILE", description = "Where to write every sample.")
+    private @Nullable Path json;
+
+    /** Makes options for picocli to fill. */
+    public BenchOptions() {}
+
+    /**
+     * Measures the chosen layers, prints the tables and writes the file that was asked for.
+     *
+     * @param peers who takes part beside this library
+     * @param threads how many threads each was told to use, or 0 for all processors
+     * @param out for the tables
+     * @param err for the progress
+     * @return everything that was measured
+     * @throws IOException if the file cannot be written
+     */
+    public BenchmarkReport run(List<Entrant> peers, int threads, PrintWriter out, PrintWriter err) throws IOException {
+        check("seconds", seconds > 0, seconds);
+        check("patience", patience >= 1, patience);
+        check("pause", pause >= 0, pause);
+        List<BenchmarkLayer> chosen = chosen();
+        try (AtomicFile file = json == null ? null : AtomicFile.create(json)) {
+            BenchmarkReport report = measure(chosen, peers, threads, err);
+            out.printf("%s, %s threads, %s%n", report.engine(), threads == 0 ? "all" : threads, report.processor());
+            out.print(new BenchmarkTable(report.layers()));
+            if (file != null) {
+                ByteBuffer text = ByteBuffer.wrap(report.toJson().getBytes(StandardCharsets.UTF_8));
+                while (text.hasRemaining()) {
+                    file.channel().write(text);
+                }
+                file.commit();
+            }
+            return report;
+        }
+    }
+
+    private static void check(String name, boolean holds, double value) {
+        if (!holds) {
+            String rule = switch (name) {
+                case "seconds" -> "positive";
+                case "patience" -> "at least 1";
+                default -> "at least 0";
+            };
+            throw new IllegalArgumentException("%s must be %s: %s".formatted(name, rule, value));
+        }
+    }
+
+    private List<BenchmarkLayer> chosen() {
+        Stream<BenchmarkLayer> suite =
+                problems.isEmpty() || !layers.isEmpty() ? BenchmarkLayer.named(layers).stream() : Stream.empty();
+        return Stream.concat(suite, problems.stream().map(BenchmarkLayer::of)).toList();
+    }
+
+    private BenchmarkReport measure(List<BenchmarkLayer> chosen, List<Entrant> peers, int threads, PrintWriter err) {
+        String fromEnvironment = System.getenv("TCONV_DEVICE");
+        String auto = fromEnvironment == null || fromEnvironment.isBlank() ? "auto" : fromEnvironment;
+        String selector = device == null ? auto : device;
+        Optional<PeakFma> peak = PeakFma.open(selector);
+        try (Engine engine = Tconv.open(selector)) {
+            List<Entrant> entrants =
+                    Stream.concat(Ours.on(engine).stream(), peers.stream()).toList();
+            Rounds rounds = new Rounds(seconds, patience, pause, peak.isPresent() ? peak.get()::gflops : null);
+            List<LayerResult> results = new ArrayList<>();
+            for (BenchmarkLayer layer : chosen) {
+                err.printf("%d of %d: %s%n", results.size() + 1, chosen.size(), layer.name());
+                results.add(rounds.measure(layer, entrants));
+            }
+            return BenchmarkReport.of(engine.describe(), threads, results);
+        } finally {
+            peak.ifPresent(PeakFma::close);
+        }
+    }
+}

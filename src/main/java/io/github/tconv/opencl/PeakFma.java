@@ -1,0 +1,110 @@
+package io.github.tconv.opencl;
+
+import io.github.tconv.op.Tensor;
+import java.util.Locale;
+import java.util.Optional;
+
+/**
+ * Measures the float32 multiply-adds that a device does at best ({@code peak_fma.cl}), as the roof that benchmarks
+ * compare with. Not thread-safe.
+ */
+public final class PeakFma implements AutoCloseable {
+    /** As in {@code peak_fma.cl}. */
+    private static final int ACCUMULATORS = 16;
+    /** Long enough that an enqueue, some 20 µs, does not count; short enough to come between two measured calls. */
+    private static final double BURST_SECONDS = 0.004;
+    /** Several groups for each compute unit, so that one that is late costs little. */
+    private static final int GROUPS_PER_UNIT = 32;
+    /** A CPU's widest vector, one work-item at a time. */
+    private static final int CPU_LANES = 16;
+    /** A GPU takes vectors apart; it wants many work-items and few registers in each. */
+    private static final int GPU_LANES = 4;
+
+    private static final int GPU_GROUP = 64;
+
+    private final Session session;
+    private final int lanes;
+    private final NdRange range;
+    private final Tensor values;
+    private final DeviceBuffer buffer;
+    private int iterations = 64;
+
+    private PeakFma(Device device) {
+        boolean cpu = device.info().type() == DeviceInfo.Type.CPU;
+        int group = cpu ? 1 : GPU_GROUP;
+        int items = group * GROUPS_PER_UNIT * device.info().computeUnits();
+        lanes = cpu ? CPU_LANES : GPU_LANES;
+        range = new NdRange(new long[] {items}, new long[] {group});
+        values = Tensor.zeros(items * lanes);
+        session = new Session(device);
+        try {
+            buffer = session.result(values);
+        } catch (RuntimeException e) {
+            session.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Opens the device on which an engine of the same selector computes.
+     *
+     * @param selector {@code auto}, {@code reference} or what names a device
+     * @return the measurement, or empty where plain Java computes
+     * @throws IllegalArgumentException if there is no such device
+     */
+    public static Optional<PeakFma> open(String selector) {
+        Discovery found = Discovery.run();
+        Optional<DeviceInfo> device = switch (selector.strip().toLowerCase(Locale.ROOT)) {
+            case "reference" -> Optional.empty();
+            case "auto" -> DeviceChoice.preferred(found.list());
+            default -> Optional.of(DeviceChoice.named(selector, found.list()));
+        };
+        return device.map(info -> warmedUp(found.devices().get(info.index())));
+    }
+
+    private static PeakFma warmedUp(Device device) {
+        PeakFma peak = new PeakFma(device);
+        try {
+            // The first burst compiles; the later ones find how many iterations a burst takes.
+            double seconds = peak.burst();
+            do {
+                seconds = peak.burst();
+                if (seconds < BURST_SECONDS) {
+                    peak.iterations *= 2;
+                }
+            } while (seconds < BURST_SECONDS / 2);
+            return peak;
+        } catch (RuntimeException e) {
+            peak.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Runs one short burst of some milliseconds.
+     *
+     * @return the billions of floating-point operations a second, a multiply-add being two
+     * @throws io.github.tconv.op.DeviceException if the device fails
+     */
+    public double gflops() {
+        double flops = 2.0 * ACCUMULATORS * lanes * range.global()[0] * iterations;
+        return flops / burst() * 1e-9;
+    }
+
+    private double burst() {
+        Program program = session.programs().get("peak_fma", LayerConstants.LANGUAGE + " -DLANES=" + lanes);
+        long start = System.nanoTime();
+        try (Kernel kernel = program.kernel("peak_fma")) {
+            kernel.with(buffer).with(iterations).enqueue(session.queue(), range);
+            session.fetch(buffer, values, program);
+        }
+        return (System.nanoTime() - start) * 1e-9;
+    }
+
+    /** Frees the device. Idempotent. */
+    @Override
+    public void close() {
+        buffer.close();
+        session.close();
+    }
+}
