@@ -95,12 +95,7 @@ public final class Engine implements AutoCloseable {
      * @return the gradient {@code (n, inChannels, spatial...)}
      */
     public Tensor inputGradient(TransposedConvolution layer, Tensor outputGradient, Tensor weight) {
-        Problem problem =
-                layer.problemOfOutput(batch("output gradient", outputGradient, layer), spatial(outputGradient));
-        if (!problem.layer().equals(layer)) {
-            throw new IllegalArgumentException(
-                    "output gradient must have a size that the layer %s makes: %s".formatted(layer, outputGradient));
-        }
+        Problem problem = layer.problemMaking(batch("output gradient", outputGradient, layer), spatial(outputGradient));
         Tensor inputGradient = Tensor.zeros(problem.inputShape());
         inputGradient(problem, outputGradient, weight, null, inputGradient);
         return inputGradient;

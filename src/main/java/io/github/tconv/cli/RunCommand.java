@@ -159,11 +159,9 @@ final class RunCommand implements Runnable {
         TransposedConvolution given = layer.build(TransposedConvolution.ofRank(rank)
                 .channels(w.size(0), layer.allGroups("output", w.size(1)))
                 .kernel(spatial(w)));
-        Problem problem = given.problemOfOutput(gy.size(0), spatial(gy));
-        if (layer.hasOutputPadding() && !problem.layer().equals(given)) {
-            throw new IllegalArgumentException(
-                    "grad must have a size that the layer %s makes with its output padding: %s".formatted(given, gy));
-        }
+        Problem problem = layer.hasOutputPadding()
+                ? given.problemMaking(gy.size(0), spatial(gy))
+                : given.problemOfOutput(gy.size(0), spatial(gy));
         check("grad", gy, problem.outputShape());
         Tensor result = Tensor.zeros(problem.inputShape());
         return new Call(problem.toString(), result, engine -> engine.inputGradient(problem, gy, w, null, result));

@@ -66,11 +66,11 @@ public record Axis(int kernel, int stride, int dilation, int padBegin, int padEn
     }
 
     /**
-     * Returns the size that the adjoint convolution makes of the output size: the largest input size whose output is
-     * not longer than {@code outputSize}.
+     * Returns the largest input size whose output is not longer than {@code outputSize}. Without output padding it is the
+     * size that the adjoint convolution makes of {@code outputSize}.
      *
      * @param outputSize the output size
-     * @return the input size; not positive where the convolution has no output
+     * @return the input size; not positive where there is none
      */
     public long inputSize(long outputSize) {
         return Math.floorDiv(outputSize - outputSize(1), stride) + 1;
@@ -81,6 +81,14 @@ public record Axis(int kernel, int stride, int dilation, int padBegin, int padEn
     }
 
     Axis withPadding(long begin, long end) {
-        return new Axis(kernel, stride, dilation, Math.toIntExact(begin), Math.toIntExact(end), outputPadding);
+        return new Axis(kernel, stride, dilation, checkPadding(begin), checkPadding(end), outputPadding);
+    }
+
+    private static int checkPadding(long padding) {
+        if (padding != (int) padding) {
+            throw new IllegalArgumentException(
+                    "padding must be between %d and %d: %d".formatted(Integer.MIN_VALUE, Integer.MAX_VALUE, padding));
+        }
+        return (int) padding;
     }
 }

@@ -55,24 +55,27 @@ final class Descriptor {
                 .stride(optional("s", 1))
                 .dilation(optional("d", 1))
                 .outputPadding(optional("op", 0));
-        int[] begin = spread(optional("p", 0), kernel.length);
-        int[] end = fields.containsKey("e") ? spread(required("e"), kernel.length) : begin;
+        int[] begin = perAxis("p", optional("p", 0), kernel.length);
+        int[] end = fields.containsKey("e") ? perAxis("e", required("e"), kernel.length) : begin;
         int[] both = Arrays.copyOf(begin, begin.length + end.length);
         System.arraycopy(end, 0, both, begin.length, end.length);
         return builder.padding(both).build();
     }
 
     Problem problem() {
-        return layer().problem(single("n", optional("n", 1)), spread(required("i"), required("k").length));
+        return layer().problem(single("n", optional("n", 1)), perAxis("i", required("i"), required("k").length));
     }
 
-    private static int[] spread(int[] values, int rank) {
-        if (values.length == 1 && rank > 1) {
-            int[] all = new int[rank];
-            Arrays.fill(all, values[0]);
-            return all;
+    private int[] perAxis(String name, int[] values, int rank) {
+        if (values.length == rank) {
+            return values;
         }
-        return values;
+        if (values.length != 1) {
+            throw unreadable("'%s' must have one value, or one for each of the %d axes".formatted(name, rank));
+        }
+        int[] all = new int[rank];
+        Arrays.fill(all, values[0]);
+        return all;
     }
 
     private int[] required(String name) {

@@ -151,14 +151,42 @@ public record TransposedConvolution(int inChannels, int outChannels, int groups,
         checkCount("output size", outputSize);
         int[] inputSize = new int[rank()];
         for (int a = 0; a < rank(); a++) {
-            long size = axes.get(a).inputSize(outputSize[a]);
+            long size = axes.get(a).withOutputPadding(0).inputSize(outputSize[a]);
             if (size < 1) {
                 throw new IllegalArgumentException("the convolution has no output: %s of a size of %d is %d (layer %s)"
                         .formatted(Problem.axisName(rank(), a), outputSize[a], size, this));
             }
-            inputSize[a] = Math.toIntExact(size);
+            if (size > Integer.MAX_VALUE) {
+                throw new IllegalArgumentException(
+                        "the convolution's output %s must be at most %d: %d for a size of %d (layer %s)"
+                                .formatted(Problem.axisName(rank(), a), Integer.MAX_VALUE, size, outputSize[a], this));
+            }
+            inputSize[a] = (int) size;
         }
         return problemBetween(batch, inputSize, outputSize);
+    }
+
+    /**
+     * Finds the problem with which this layer makes {@code outputSize}, its output padding as it is.
+     *
+     * @param batch the number of images, at least 1
+     * @param outputSize the output's spatial sizes, one an axis
+     * @return the problem of this layer whose output sizes are {@code outputSize}
+     * @throws IllegalArgumentException if the layer makes no such output
+     */
+    public Problem problemMaking(int batch, int... outputSize) {
+        checkCount("output size", outputSize);
+        int[] inputSize = new int[rank()];
+        for (int a = 0; a < rank(); a++) {
+            Axis axis = axes.get(a);
+            long size = axis.inputSize(outputSize[a]);
+            if (size < 1 || size > Integer.MAX_VALUE || axis.outputSize(size) != outputSize[a]) {
+                throw new IllegalArgumentException("output %s must be a size that the layer %s makes: %d"
+                        .formatted(Problem.axisName(rank(), a), this, outputSize[a]));
+            }
+            inputSize[a] = (int) size;
+        }
+        return problem(batch, inputSize);
     }
 
     /**
@@ -187,6 +215,7 @@ public record TransposedConvolution(int inChannels, int outChannels, int groups,
         checkCount("input size", inputSize);
         checkCount("output size", outputSize);
         return withAxes(a -> {
+            Validate.isTrue(inputSize[a] >= 1, "input size must be positive: %d", inputSize[a]);
             Axis axis = axes.get(a);
             long least = axis.withOutputPadding(0).outputSize(inputSize[a]);
             long most = least + Math.max(axis.stride(), axis.dilation()) - 1;
