@@ -19,7 +19,13 @@ import picocli.CommandLine.Spec;
         description = "Transposed convolution on any OpenCL device, or in plain Java.",
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,
-        subcommands = {DevicesCommand.class, RunCommand.class, LessonCommand.class, BenchCommand.class})
+        subcommands = {
+            DevicesCommand.class,
+            RunCommand.class,
+            VerifyCommand.class,
+            LessonCommand.class,
+            BenchCommand.class
+        })
 public final class Main implements Runnable {
     static final int DONE = 0;
     static final int UNEXPECTED = 1;

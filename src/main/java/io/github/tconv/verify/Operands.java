@@ -28,7 +28,7 @@ record Operands(
         Tensor slopes) {
 
     /** The largest integer among {@link #integers}. */
-    private static final int AMPLITUDE = 4;
+    static final int AMPLITUDE = 4;
 
     /** Integers of which every partial sum is exact in float32, whatever the order, as long as it is below 2^24. */
     static Operands integers(Problem problem, long seed) {
