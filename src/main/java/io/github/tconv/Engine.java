@@ -36,6 +36,16 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
+     * Makes an engine of a backend, which it then owns. {@link Tconv} opens the library's own.
+     *
+     * @param backend what computes
+     * @return an engine, to be closed
+     */
+    public static Engine of(Backend backend) {
+        return new Engine(backend, null);
+    }
+
+    /**
      * Says what this engine runs on and, where it is the fallback, why.
      *
      * @return one line

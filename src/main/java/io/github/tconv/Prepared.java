@@ -83,6 +83,26 @@ public final class Prepared implements AutoCloseable {
         });
     }
 
+    /**
+     * Says how a problem of this layer is computed.
+     *
+     * @param problem a batch and sizes of this layer
+     * @return the kernel and its constants, in one line
+     */
+    public String describe(Problem problem) {
+        return prepared.describe(problem);
+    }
+
+    /**
+     * Returns the memory that a call needs beside input, weight and output.
+     *
+     * @param problem a batch and sizes of this layer
+     * @return bytes on the device
+     */
+    public long workspaceBytes(Problem problem) {
+        return prepared.workspaceBytes(problem);
+    }
+
     private Problem problem(Tensor input) {
         Problem known = last;
         if (known != null && known.hasInput(input)) {

@@ -95,6 +95,22 @@ public interface Backend extends AutoCloseable {
          */
         void forward(Problem problem, Tensor input, @Nullable Tensor residual, Tensor output);
 
+        /**
+         * Says how a problem is computed.
+         *
+         * @param problem a problem of the prepared layer
+         * @return the kernel and its constants, in one line
+         */
+        String describe(Problem problem);
+
+        /**
+         * Returns the memory that a call needs beside input, weight and output.
+         *
+         * @param problem a problem of the prepared layer
+         * @return bytes on the device
+         */
+        long workspaceBytes(Problem problem);
+
         /** Frees the prepared weight. May be called again, and after the backend's close. */
         @Override
         void close();

@@ -2,7 +2,6 @@ package io.github.tconv.op;
 
 import java.util.Arrays;
 import java.util.List;
-import java.util.stream.Stream;
 
 /**
  * A layer together with a batch and spatial sizes: all that determines the work of one call. Both directions of a layer
@@ -157,13 +156,10 @@ public final class Problem {
         if (missing == 0) {
             return this;
         }
-        List<Axis> axes = Stream.concat(Stream.generate(() -> Axis.UNIT).limit(missing), layer.axes().stream())
-                .toList();
         int[] size = new int[3];
         Arrays.fill(size, 0, missing, 1);
         System.arraycopy(inputSize, 0, size, missing, inputSize.length);
-        return new TransposedConvolution(layer.inChannels(), layer.outChannels(), layer.groups(), axes)
-                .problem(batch, size);
+        return layer.asRank3().problem(batch, size);
     }
 
     /**
@@ -182,10 +178,11 @@ public final class Problem {
 
     @Override
     public boolean equals(Object other) {
-        return other instanceof Problem that
-                && layer.equals(that.layer)
-                && batch == that.batch
-                && Arrays.equals(inputSize, that.inputSize);
+        return this == other
+                || other instanceof Problem that
+                        && layer.equals(that.layer)
+                        && batch == that.batch
+                        && Arrays.equals(inputSize, that.inputSize);
     }
 
     @Override

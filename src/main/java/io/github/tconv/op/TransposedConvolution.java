@@ -115,6 +115,18 @@ public record TransposedConvolution(int inChannels, int outChannels, int groups,
     }
 
     /**
+     * Returns the equivalent layer of rank 3: the missing outer axes have kernel and stride 1. The tensors are the same
+     * memory.
+     *
+     * @return a layer of rank 3
+     */
+    public TransposedConvolution asRank3() {
+        List<Axis> all = new java.util.ArrayList<>(java.util.Collections.nCopies(3 - rank(), Axis.UNIT));
+        all.addAll(axes);
+        return new TransposedConvolution(inChannels, outChannels, groups, all);
+    }
+
+    /**
      * Returns the shape of the weight.
      *
      * @return {@code (inChannels, outChannels / groups, kernel...)}

@@ -25,6 +25,13 @@ record NdRange(long[] global, long[] local) {
         return new NdRange(new long[] {roundUp(pixels), (long) shape[0] * shape[1]}, new long[] {LANES, 1});
     }
 
+    /** One work-item for each of some elements and not one more, in groups of one. */
+    static NdRange exactly(long... elements) {
+        long[] local = new long[elements.length];
+        Arrays.fill(local, 1);
+        return new NdRange(elements, local);
+    }
+
     private static long roundUp(long elements) {
         return (elements + LANES - 1) / LANES * LANES;
     }

@@ -16,11 +16,13 @@ public final class OpenClBackend implements Backend {
     private static final System.Logger LOG = System.getLogger(OpenClBackend.class.getName());
     private static final Cleaner CLEANER = Cleaner.create();
 
+    private final ForwardRule rule;
     private final Session session;
     private final Lifetime lifetime;
     private final Cleaner.Cleanable leak;
 
-    private OpenClBackend(Device device) {
+    private OpenClBackend(Device device, ForwardRule rule) {
+        this.rule = rule;
         session = new Session(device);
         lifetime = new Lifetime(session);
         leak = CLEANER.register(this, lifetime);
@@ -34,7 +36,7 @@ public final class OpenClBackend implements Backend {
     public static Optional<OpenClBackend> openPreferred() {
         Discovery found = Discovery.run();
         return DeviceChoice.preferred(found.list())
-                .map(info -> new OpenClBackend(found.devices().get(info.index())));
+                .map(info -> new OpenClBackend(found.devices().get(info.index()), ForwardRule.standard()));
     }
 
     /**
@@ -45,9 +47,14 @@ public final class OpenClBackend implements Backend {
      * @throws IllegalArgumentException if there is no such device
      */
     public static OpenClBackend open(String selector) {
+        return open(selector, ForwardRule.standard());
+    }
+
+    /** Opens the device that a user names, with a rule of the caller's. */
+    static OpenClBackend open(String selector, ForwardRule rule) {
         Discovery found = Discovery.run();
         DeviceInfo info = DeviceChoice.named(selector, found.list());
-        return new OpenClBackend(found.devices().get(info.index()));
+        return new OpenClBackend(found.devices().get(info.index()), rule);
     }
 
     /**
@@ -77,8 +84,13 @@ public final class OpenClBackend implements Backend {
 
     @Override
     public void forward(Problem problem, Tensor input, Tensor weight, @Nullable Tensor bias, Tensor output) {
-        try (PreparedLayer prepared = prepare(problem.layer(), weight, bias, Activation.none())) {
-            prepared.forward(problem, input, null, output);
+        // Only for this call, so that nothing is copied that can be used in place.
+        try (PreparedForward once =
+                new PreparedForward(session, problem.layer(), weight, bias, Activation.none(), rule, false)) {
+            once.forward(problem, input, null, output);
+        } finally {
+            Reference.reachabilityFence(weight);
+            Reference.reachabilityFence(bias);
         }
     }
 
@@ -156,7 +168,7 @@ public final class OpenClBackend implements Backend {
     @Override
     public PreparedLayer prepare(
             TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
-        return new PreparedForward(session, layer, weight, bias, activation);
+        return new PreparedForward(session, layer, weight, bias, activation, rule, true);
     }
 
     @Override

@@ -2,55 +2,182 @@ package io.github.tconv.opencl;
 
 import io.github.tconv.op.Activation;
 import io.github.tconv.op.Backend.PreparedLayer;
+import io.github.tconv.op.DeviceException;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
 import java.lang.ref.Reference;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
-/** A layer whose weight, bias and slopes are on the device, for the life of this object or of the session. */
+/**
+ * A layer whose weight, bias and slopes are on the device, for the life of this object or of the session.
+ *
+ * <p>The first call compiles the tile that suits its size and packs the weight. A later call of another size takes its
+ * own tile if that is compiled already, otherwise one that is, while its own is compiled in the background: no call but
+ * the first waits for a compiler, and the bits are the same whichever tile it was.
+ */
 final class PreparedForward implements PreparedLayer {
     private final Session session;
-    private final TransposedConvolution layer;
+    private final ForwardVariant variant;
+    private final String constants;
     private final Activation activation;
-    private final DeviceBuffer weight;
     private final @Nullable DeviceBuffer bias;
     private final @Nullable DeviceBuffer slopes;
 
+    /** The weight as the layer has it until the first call, then as the variant packs it. */
+    private volatile DeviceBuffer weight;
+
+    private volatile boolean packed;
+
+    /** A compiled tile for calls without and with a residual, of whatever size came first. */
+    private final Map<Boolean, Launch> substitutes = new ConcurrentHashMap<>();
+
+    private volatile @Nullable Launch last;
+
+    /** A tile compiled for one size; best if it is that size's own. */
+    private record Launch(
+            Problem problem,
+            Problem rank3,
+            boolean hasResidual,
+            ForwardVariant.Tile tile,
+            Program program,
+            boolean best) {
+        boolean isFor(Problem other, boolean residual) {
+            return hasResidual == residual && problem.equals(other);
+        }
+    }
+
+    /**
+     * Brings a layer to the device.
+     *
+     * @param copy whether the tensors are copied, or used in place where the device can, until this is closed
+     */
     PreparedForward(
-            Session session, TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
+            Session session,
+            TransposedConvolution layer,
+            Tensor weight,
+            @Nullable Tensor bias,
+            Activation activation,
+            ForwardRule rule,
+            boolean copy) {
         this.session = session;
-        this.layer = layer;
         this.activation = activation;
-        this.weight = session.keep(weight);
-        this.bias = bias == null ? null : session.keep(bias);
-        this.slopes = activation.slopes() == null ? null : session.keep(activation.slopes());
+        TransposedConvolution rank3 = layer.asRank3();
+        this.variant = rule.choose(rank3, session.device());
+        this.constants = LayerConstants.of(rank3);
+        this.weight = session.keep(weight, copy);
+        this.bias = bias == null ? null : session.keep(bias, copy);
+        this.slopes = activation.slopes() == null ? null : session.keep(activation.slopes(), copy);
+        this.packed = variant.packedFloats() == 0;
     }
 
     @Override
     public void forward(Problem problem, Tensor input, @Nullable Tensor residual, Tensor output) {
-        Problem rank3 = problem.asRank3();
-        String options = LayerConstants.withEpilogue(
-                LayerConstants.of(rank3.layer()), bias != null, residual != null, activation);
-        Program program = session.programs().get("forward", options);
+        Launch launch = last;
+        if (launch == null || !launch.best || !launch.isFor(problem, residual != null)) {
+            launch = plan(problem, residual != null);
+            last = launch;
+        }
+        pack(launch.program);
+        ForwardVariant.Tile tile = launch.tile;
+        long stagedFloats = tile.stagedFloats(launch.rank3);
+        int[] sizes = LayerConstants.sizes(launch.rank3);
         try (DeviceBuffer x = session.operand(input);
                 DeviceBuffer r = residual == null ? null : session.operand(residual);
-                DeviceBuffer y = session.result(output)) {
-            try (Kernel kernel = program.kernel("forward")) {
-                kernel.with(x)
+                DeviceBuffer y = session.result(output);
+                Workspace staged = stagedFloats == 0 ? null : session.workspace(stagedFloats)) {
+            if (staged != null) {
+                try (Kernel kernel = launch.program.kernel(variant.name() + "_stage")) {
+                    kernel.with(x)
+                            .with(staged.buffer())
+                            .with(sizes)
+                            .enqueue(session.queue(), tile.stageRange(launch.rank3));
+                }
+            }
+            try (Kernel kernel = launch.program.kernel(variant.name())) {
+                kernel.with(staged == null ? x : staged.buffer())
                         .with(weight)
                         .with(bias == null ? weight : bias)
                         .with(slopes == null ? weight : slopes)
                         .with(r == null ? weight : r)
                         .with(y)
-                        .with(LayerConstants.sizes(rank3))
-                        .enqueue(session.queue(), NdRange.ofImage(rank3.outputShape()));
+                        .with(sizes)
+                        .enqueue(session.queue(), tile.range(launch.rank3));
             }
-            session.fetch(y, output, program);
+            session.fetch(y, output, launch.program);
+        } catch (DeviceException e) {
+            // A kernel that was started must not outlive the buffers of this call.
+            session.drain();
+            throw e;
         } finally {
             Reference.reachabilityFence(input);
             Reference.reachabilityFence(residual);
         }
+    }
+
+    private Launch plan(Problem problem, boolean hasResidual) {
+        Problem rank3 = problem.asRank3();
+        ForwardVariant.Tile own = variant.tileFor(rank3);
+        String options = options(own, hasResidual);
+        Optional<Program> ready = session.programs().ready(file(), options);
+        Launch substitute = substitutes.get(hasResidual);
+        if (ready.isEmpty() && substitute != null) {
+            session.programs().prefetch(file(), options);
+            return new Launch(problem, rank3, hasResidual, substitute.tile, substitute.program, false);
+        }
+        Program program = ready.orElseGet(() -> session.programs().get(file(), options));
+        Launch launch = new Launch(problem, rank3, hasResidual, own, program, true);
+        substitutes.putIfAbsent(hasResidual, launch);
+        return launch;
+    }
+
+    private String file() {
+        return variant instanceof PlainVariant ? variant.name() : "forward_" + variant.name();
+    }
+
+    private String options(ForwardVariant.Tile tile, boolean hasResidual) {
+        return LayerConstants.withEpilogue(constants, bias != null, hasResidual, activation)
+                + variant.constants()
+                + tile.constants();
+    }
+
+    /** Has the weight packed before the first kernel that reads it: the queue keeps the order. */
+    private void pack(Program program) {
+        if (packed) {
+            return;
+        }
+        synchronized (this) {
+            if (!packed) {
+                DeviceBuffer raw = weight;
+                DeviceBuffer target = session.keep(variant.packedFloats());
+                try (Kernel kernel = program.kernel(variant.name() + "_pack")) {
+                    kernel.with(raw).with(target).enqueue(session.queue(), NdRange.exactly(variant.packedFloats()));
+                } catch (RuntimeException e) {
+                    session.release(target);
+                    throw e;
+                }
+                session.finish();
+                weight = target;
+                packed = true;
+                session.release(raw);
+            }
+        }
+    }
+
+    @Override
+    public String describe(Problem problem) {
+        return variant.name()
+                + variant.constants()
+                + variant.tileFor(problem.asRank3()).constants();
+    }
+
+    @Override
+    public long workspaceBytes(Problem problem) {
+        Problem rank3 = problem.asRank3();
+        return variant.tileFor(rank3).stagedFloats(rank3) * Float.BYTES;
     }
 
     @Override
@@ -62,10 +189,5 @@ final class PreparedForward implements PreparedLayer {
         if (slopes != null) {
             session.release(slopes);
         }
-    }
-
-    @Override
-    public String toString() {
-        return layer + " " + activation;
     }
 }

@@ -12,8 +12,8 @@ import org.jocl.cl_command_queue;
 import org.jocl.cl_context;
 import org.jocl.cl_context_properties;
 import org.jocl.cl_device_id;
-import org.jocl.cl_mem;
 import org.jocl.cl_queue_properties;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A context and a queue on one device, with the programs compiled there. May be used by many threads at once; the queue
@@ -27,6 +27,7 @@ final class Session implements AutoCloseable {
     private final cl_context context;
     private final cl_command_queue queue;
     private final Programs programs;
+    private final WorkspacePool workspaces = new WorkspacePool(bytes -> allocate(CL.CL_MEM_READ_WRITE, bytes, null));
     private final Set<DeviceBuffer> kept = ConcurrentHashMap.newKeySet();
 
     Session(Device device) {
@@ -98,11 +99,27 @@ final class Session implements AutoCloseable {
         return buffer(tensor, inPlace() ? CL.CL_MEM_USE_HOST_PTR : CL.CL_MEM_READ_WRITE);
     }
 
-    /** Copies an operand to the device, to stay there until it or the session is closed. */
-    DeviceBuffer keep(Tensor tensor) {
-        DeviceBuffer buffer = buffer(tensor, CL.CL_MEM_READ_ONLY | CL.CL_MEM_COPY_HOST_PTR);
+    /**
+     * Brings an operand to the device, to stay there until it is released or the session is closed.
+     *
+     * @param copy whether it is copied in any case, or used in place as {@link #operand} does
+     */
+    DeviceBuffer keep(Tensor tensor, boolean copy) {
+        DeviceBuffer buffer = copy ? buffer(tensor, CL.CL_MEM_READ_ONLY | CL.CL_MEM_COPY_HOST_PTR) : operand(tensor);
         kept.add(buffer);
         return buffer;
+    }
+
+    /** Makes a buffer on the device, to stay there until it is released or the session is closed. */
+    DeviceBuffer keep(long floats) {
+        DeviceBuffer buffer = allocate(CL.CL_MEM_READ_WRITE, floats * Float.BYTES, null);
+        kept.add(buffer);
+        return buffer;
+    }
+
+    /** Borrows device memory for one call; whoever borrows it waits for the device before giving it back. */
+    Workspace workspace(long floats) {
+        return workspaces.take(floats * Float.BYTES);
     }
 
     /** Frees a kept buffer now. */
@@ -113,15 +130,26 @@ final class Session implements AutoCloseable {
     }
 
     private DeviceBuffer buffer(Tensor tensor, long flags) {
-        long bytes = (long) tensor.elements() * Float.BYTES;
         boolean fromHost = (flags & (CL.CL_MEM_USE_HOST_PTR | CL.CL_MEM_COPY_HOST_PTR)) != 0;
         Pointer host = fromHost ? Pointer.toBuffer(tensor.memory()) : null;
+        return allocate(flags, (long) tensor.elements() * Float.BYTES, host);
+    }
+
+    private DeviceBuffer allocate(long flags, long bytes, @Nullable Pointer host) {
         try {
-            cl_mem memory = CL.clCreateBuffer(context, flags, bytes, host, null);
-            return new DeviceBuffer(memory, bytes);
+            return new DeviceBuffer(CL.clCreateBuffer(context, flags, bytes, host, null), bytes);
         } catch (CLException e) {
-            throw failure(
-                    "clCreateBuffer", "%d bytes of at most %d, ".formatted(bytes, device.maxAllocationBytes()), e);
+            String sizes = "%d bytes of at most %d, ".formatted(bytes, device.maxAllocationBytes());
+            throw failure("clCreateBuffer", sizes, e);
+        }
+    }
+
+    /** Waits for everything enqueued so far. */
+    void finish() {
+        try {
+            CL.clFinish(queue);
+        } catch (CLException e) {
+            throw failure("clFinish", "", e);
         }
     }
 
@@ -153,14 +181,13 @@ final class Session implements AutoCloseable {
                 }
             }
         } catch (CLException e) {
-            drain();
             throw failure(call, "", e);
         }
         programs.remember(program);
     }
 
     /** Waits until the device uses no memory of the caller's any more, after a failure that is being reported. */
-    private void drain() {
+    void drain() {
         try {
             CL.clFinish(queue);
         } catch (CLException e) {
@@ -176,6 +203,7 @@ final class Session implements AutoCloseable {
             for (DeviceBuffer buffer : kept) {
                 release(buffer);
             }
+            workspaces.close();
             programs.close();
             CL.clReleaseCommandQueue(queue);
             Handles.released();

@@ -215,6 +215,16 @@ public final class ReferenceBackend implements Backend {
             }
 
             @Override
+            public String describe(Problem problem) {
+                return "plain Java";
+            }
+
+            @Override
+            public long workspaceBytes(Problem problem) {
+                return 0;
+            }
+
+            @Override
             public void close() {
                 // Nothing but garbage to collect.
             }

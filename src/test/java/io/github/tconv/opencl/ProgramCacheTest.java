@@ -114,8 +114,8 @@ class ProgramCacheTest {
     private static float[] forward(Device device, Path cache, Problem problem, Tensor input, Tensor weight) {
         Tensor output = Tensor.zeros(problem.outputShape());
         try (Session session = new Session(device, new ProgramCache(cache))) {
-            try (PreparedForward prepared =
-                    new PreparedForward(session, problem.layer(), weight, null, Activation.none())) {
+            try (PreparedForward prepared = new PreparedForward(
+                    session, problem.layer(), weight, null, Activation.none(), ForwardRule.standard(), true)) {
                 prepared.forward(problem, input, null, output);
             }
         }

@@ -1,0 +1,45 @@
+package io.github.tconv.opencl;
+
+import io.github.tconv.op.Problem;
+
+/**
+ * One way to compute the forward pass of one layer on one device: a kernel file and what its host side must know. The
+ * file {@code forward_NAME.cl} holds the kernels {@code NAME}, {@code NAME_pack} and, if rows are staged,
+ * {@code NAME_stage}, all with the arguments of {@code forward.cl}.
+ *
+ * <p>A variant is chosen from the layer alone and decides the order of additions, hence the bits of the result. Its tile
+ * may follow the sizes: all tiles of a variant add in the same order, read the same packed weight, and are right for
+ * every size.
+ */
+interface ForwardVariant {
+    /** Returns the name, a part of the kernels' names. */
+    String name();
+
+    /** Returns the constants that all tiles share, as compiler options. */
+    String constants();
+
+    /** Returns the size of the packed weight; 0 if the kernel takes the weight as it is. */
+    long packedFloats();
+
+    /** Returns the tile that suits a problem of the layer, of rank 3. */
+    Tile tileFor(Problem problem);
+
+    /** How the work of one call is cut. The problems are of rank 3. */
+    interface Tile {
+        /** Returns the tile's own constants, as compiler options. */
+        String constants();
+
+        /** Returns how many floats of workspace hold the staged input; 0 if the kernel takes the input as it is. */
+        default long stagedFloats(Problem problem) {
+            return 0;
+        }
+
+        /** Returns the work-items that stage the input, where it is staged. */
+        default NdRange stageRange(Problem problem) {
+            throw new IllegalStateException("this tile stages nothing");
+        }
+
+        /** Returns the work-items of the kernel itself. */
+        NdRange range(Problem problem);
+    }
+}
