@@ -178,11 +178,13 @@ public final class Problem {
 
     @Override
     public boolean equals(Object other) {
-        return this == other
-                || other instanceof Problem that
-                        && layer.equals(that.layer)
-                        && batch == that.batch
-                        && Arrays.equals(inputSize, that.inputSize);
+        if (this == other) {
+            return true;
+        }
+        return other instanceof Problem that
+                && layer.equals(that.layer)
+                && batch == that.batch
+                && Arrays.equals(inputSize, that.inputSize);
     }
 
     @Override
