@@ -17,7 +17,7 @@ echo "$icd" > "$work/vendors/oclgrind.icd"
 # As a driver, because `oclgrind java ...` crashes.
 OCL_ICD_VENDORS="$work/vendors/" \
   OCLGRIND_DATA_RACES=1 OCLGRIND_UNINITIALIZED=1 OCLGRIND_CHECK_API=1 OCLGRIND_LOG="$work/findings" \
-  ./tconv verify --small --device opencl
+  ./tconv verify --small --device opencl && differs=0 || differs=$?
 
 # The process exits with 0 whatever Oclgrind finds.
 if [ -s "$work/findings" ]; then
@@ -25,4 +25,5 @@ if [ -s "$work/findings" ]; then
   cat "$work/findings" >&2
   exit 1
 fi
+[ "$differs" -eq 0 ] || exit "$differs"
 echo "oclgrind.sh: no findings"
