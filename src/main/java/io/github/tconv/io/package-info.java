@@ -1,4 +1,4 @@
-/** File formats: NumPy's {@code .npy}, and files that appear whole or not at all. */
+/** File formats: NumPy's {@code .npy}, PNG and JPEG pictures, and files that appear whole or not at all. */
 @NullMarked
 package io.github.tconv.io;
 
