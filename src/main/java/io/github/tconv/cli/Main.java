@@ -22,6 +22,7 @@ import picocli.CommandLine.Spec;
         subcommands = {
             DevicesCommand.class,
             RunCommand.class,
+            UpscaleCommand.class,
             VerifyCommand.class,
             LessonCommand.class,
             BenchCommand.class
@@ -103,7 +104,7 @@ public final class Main implements Runnable {
         return String.join(", ", top.getSubcommands().keySet());
     }
 
-    static int failed(PrintWriter err, Exception failure) {
+    private static int failed(PrintWriter err, Exception failure) {
         if (failure instanceof IllegalArgumentException) {
             return mistaken(err, String.valueOf(failure.getMessage()));
         }

@@ -1,22 +1,21 @@
 package io.github.tconv.opencl;
 
-import io.github.tconv.op.Problem;
+import io.github.tconv.op.TransposedConvolution;
 
 /** Picks the variant for a layer. */
 @FunctionalInterface
 interface ForwardRule {
     /**
-     * Picks a variant. What decides the order of additions must follow from the layer and the device alone, so that the
-     * bits of a result do not depend on which sizes were computed before; the packed weight may suit this problem.
+     * Picks from the layer and the device alone, so that all sizes of a layer are computed by one order of additions.
      *
-     * @param problem the first problem of its layer, of rank 3
+     * @param layer a layer of rank 3
      * @param device where it is to run
-     * @return the variant, ready for the problem's layer
+     * @return the variant, ready for that layer
      */
-    ForwardVariant choose(Problem problem, Device device);
+    ForwardVariant choose(TransposedConvolution layer, Device device);
 
     /** The rule of the library. */
     static ForwardRule standard() {
-        return (problem, device) -> new PlainVariant();
+        return (layer, device) -> new PlainVariant();
     }
 }

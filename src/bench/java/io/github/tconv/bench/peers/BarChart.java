@@ -3,7 +3,6 @@ package io.github.tconv.bench.peers;
 import io.github.tconv.bench.BenchmarkReport;
 import io.github.tconv.bench.LayerResult;
 import io.github.tconv.bench.LayerResult.Entry;
-import java.awt.Color;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -11,9 +10,11 @@ import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.CategoryChart;
 import org.knowm.xchart.CategoryChartBuilder;
+import org.knowm.xchart.CategorySeries.CategorySeriesRenderStyle;
 import org.knowm.xchart.style.Styler.LegendPosition;
+import org.knowm.xchart.style.markers.SeriesMarkers;
 
-/** The picture of a run: for each layer a bar for each contender, and one for the peak. */
+/** The picture of a run: for each layer a bar a contender, and the peak above them. */
 final class BarChart {
     private final CategoryChart chart;
 
@@ -29,8 +30,7 @@ final class BarChart {
                 .title("Transposed convolution, GFLOP/s, %d threads, median".formatted(report.threads()))
                 .yAxisTitle("GFLOP/s")
                 .build();
-        chart.getStyler().setLegendPosition(LegendPosition.OutsideE);
-        chart.getStyler().setYAxisMin(0.0);
+        chart.getStyler().setLegendPosition(LegendPosition.InsideNE);
         chart.getStyler().setXAxisLabelRotation(30);
         chart.getStyler().setAvailableSpaceFill(0.8);
         List<String> names = layers.stream().map(LayerResult::name).toList();
@@ -46,12 +46,12 @@ final class BarChart {
                     layers.stream().map(layer -> gflops(layer, contender)).toList());
         }
         if (layers.stream().noneMatch(layer -> layer.peakGflops().isEmpty())) {
-            // A bar like the others: a line would stand between the layers, where nothing was measured.
             chart.addSeries(
                             "peak",
                             names,
                             layers.stream().map(LayerResult::medianPeak).toList())
-                    .setFillColor(Color.LIGHT_GRAY);
+                    .setChartCategorySeriesRenderStyle(CategorySeriesRenderStyle.Line)
+                    .setMarker(SeriesMarkers.NONE);
         }
         return new BarChart(chart);
     }
