@@ -1,5 +1,8 @@
 package io.github.tconv.bench;
 
+import java.math.BigDecimal;
+import java.math.MathContext;
+import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -57,15 +60,15 @@ public final class BenchmarkTable {
         for (LayerResult layer : layers) {
             columns.row(
                     layer.name(),
-                    format("%.3f", layer.gflop()),
+                    digits(layer.gflop()),
                     String.valueOf(layer.rounds()),
                     format("%.0f%%", 100 * layer.foreignShare()),
                     peak(layer));
             for (String contender : contenders) {
                 Optional<LayerResult.Entry> entry = measured(layer, contender);
                 columns.cells(
-                        entry.map(e -> milliseconds(e.median())).orElse(NOTHING),
-                        entry.map(e -> format("%.1f", layer.gflops(e))).orElse(NOTHING),
+                        entry.map(e -> digits(e.median())).orElse(NOTHING),
+                        entry.map(e -> digits(layer.gflops(e))).orElse(NOTHING),
                         entry.flatMap(layer::shareOfPeak)
                                 .map(share -> format("%.0f", 100 * share))
                                 .orElse(NOTHING));
@@ -159,8 +162,16 @@ public final class BenchmarkTable {
         return layer.entry(contender).filter(LayerResult.Entry::measured);
     }
 
-    private static String milliseconds(double value) {
-        return format(value < 10 ? "%.3f" : "%.1f", value);
+    /** Three digits that count, without an exponent. */
+    private static String digits(double value) {
+        return new BigDecimal(value)
+                .round(new MathContext(3))
+                .setScale(Math.max(0, 2 - exponent(value)), RoundingMode.HALF_UP)
+                .toPlainString();
+    }
+
+    private static int exponent(double value) {
+        return value == 0 ? 0 : (int) Math.floor(Math.log10(value));
     }
 
     private static String format(String format, Object... values) {

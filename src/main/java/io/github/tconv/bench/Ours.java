@@ -18,7 +18,7 @@ public final class Ours {
      */
     public static List<Entrant> on(Engine engine) {
         return List.of(
-                new Entrant("tconv", false, operands -> {
+                new Entrant("tconv given", false, operands -> {
                     Prepared prepared = prepare(engine, operands);
                     Tensor output = Tensor.zeros(operands.problem().outputShape());
                     return contender(prepared, () -> {

@@ -93,6 +93,7 @@ public final class BenchOptions {
             BenchmarkReport report = measure(chosen, peers, threads, err);
             out.printf("%s, %s threads, %s%n", report.engine(), threads == 0 ? "all" : threads, report.processor());
             out.print(new BenchmarkTable(report.layers()));
+            out.flush();
             if (file != null) {
                 ByteBuffer text = ByteBuffer.wrap(report.toJson().getBytes(StandardCharsets.UTF_8));
                 while (text.hasRemaining()) {

@@ -104,7 +104,7 @@ public final class Main implements Runnable {
         return String.join(", ", top.getSubcommands().keySet());
     }
 
-    private static int failed(PrintWriter err, Exception failure) {
+    static int failed(PrintWriter err, Exception failure) {
         if (failure instanceof IllegalArgumentException) {
             return mistaken(err, String.valueOf(failure.getMessage()));
         }

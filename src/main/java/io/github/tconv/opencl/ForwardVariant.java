@@ -1,19 +1,22 @@
 package io.github.tconv.opencl;
 
 import io.github.tconv.op.Problem;
+import java.util.List;
 
 /**
  * One way to compute the forward pass of one layer on one device: a kernel file and what its host side must know. The
- * file {@code forward_NAME.cl} holds the kernels {@code NAME}, {@code NAME_pack} and, if rows are staged,
- * {@code NAME_stage}, all with the arguments of {@code forward.cl}.
+ * file holds the kernels {@code NAME}, {@code NAME_pack} if the weight is packed and {@code NAME_stage} if the input is
+ * staged, all with the arguments of {@code forward.cl}.
  *
- * <p>A variant is chosen from the layer alone and decides the order of additions, hence the bits of the result. Its tile
- * may follow the sizes: all tiles of a variant add in the same order, read the same packed weight, and are right for
- * every size.
+ * <p>A variant fixes the packed weight and the order of additions. Its tile may follow the sizes: all tiles of a variant
+ * give the same bits, read the same packed weight, and are right for every size.
  */
 interface ForwardVariant {
-    /** Returns the name, a part of the kernels' names. */
+    /** Returns the name of the kernels. */
     String name();
+
+    /** Returns the kernel files, the variant's own last. */
+    List<String> sources();
 
     /** Returns the constants that all tiles share, as compiler options. */
     String constants();

@@ -4,17 +4,19 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.stream.Collectors;
 
 /** Reads the kernel files, which travel inside the jar. */
 final class KernelSource {
-    private static final String COMMON = "common";
-
     private KernelSource() {}
 
-    /** Returns the text of a kernel file with the common one before it. */
-    static String of(String file) {
-        // The line directive makes the compiler's messages count the lines of the file, not of the joined text.
-        return read(COMMON) + "\n#line 1 \"" + file + ".cl\"\n" + read(file);
+    /** Returns the text of some kernel files, one after the other. */
+    static String of(List<String> files) {
+        // The line directives make the compiler's messages count the lines of each file, not of the joined text.
+        return files.stream()
+                .map(file -> "#line 1 \"" + file + ".cl\"\n" + read(file))
+                .collect(Collectors.joining("\n"));
     }
 
     private static String read(String file) {

@@ -7,6 +7,7 @@ import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
 import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
@@ -99,7 +100,7 @@ public final class OpenClBackend implements Backend {
             Problem problem, Tensor outputGradient, Tensor weight, @Nullable Tensor bias, Tensor inputGradient) {
         Problem rank3 = problem.asRank3();
         String options = LayerConstants.withBias(LayerConstants.of(rank3.layer()), bias != null);
-        Program program = session.programs().get("input_gradient", options);
+        Program program = session.programs().get(List.of("common", "input_gradient"), options);
         try (DeviceBuffer gy = session.operand(outputGradient);
                 DeviceBuffer w = session.operand(weight);
                 DeviceBuffer b = bias == null ? null : session.operand(bias);
@@ -124,7 +125,7 @@ public final class OpenClBackend implements Backend {
     public void weightGradient(Problem problem, Tensor input, Tensor outputGradient, Tensor weightGradient) {
         Problem rank3 = problem.asRank3();
         TransposedConvolution layer = rank3.layer();
-        Program program = session.programs().get("weight_gradient", LayerConstants.of(layer));
+        Program program = session.programs().get(List.of("common", "weight_gradient"), LayerConstants.of(layer));
         try (DeviceBuffer x = session.operand(input);
                 DeviceBuffer gy = session.operand(outputGradient);
                 DeviceBuffer gw = session.result(weightGradient)) {
@@ -147,7 +148,7 @@ public final class OpenClBackend implements Backend {
         // The common file needs the constants of some layer; this kernel uses none of them.
         Program program = session.programs()
                 .get(
-                        "bias_gradient",
+                        List.of("common", "bias_gradient"),
                         LayerConstants.of(TransposedConvolution.of3d().build()));
         int batch = outputGradient.size(0);
         int channels = outputGradient.size(1);

@@ -1,6 +1,7 @@
 package io.github.tconv.opencl;
 
 import io.github.tconv.op.Tensor;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
@@ -92,7 +93,7 @@ public final class PeakFma implements AutoCloseable {
     }
 
     private double burst() {
-        Program program = session.programs().get("peak_fma", LayerConstants.LANGUAGE + " -DLANES=" + lanes);
+        Program program = session.programs().get(List.of("peak_fma"), LayerConstants.LANGUAGE + " -DLANES=" + lanes);
         long start = System.nanoTime();
         try (Kernel kernel = program.kernel("peak_fma")) {
             kernel.with(buffer).with(iterations).enqueue(session.queue(), range);

@@ -1,12 +1,18 @@
 package io.github.tconv.opencl;
 
 import io.github.tconv.op.Problem;
+import java.util.List;
 
 /** {@code forward.cl}: one work-item an element. Right everywhere, fast nowhere. */
 final class PlainVariant implements ForwardVariant, ForwardVariant.Tile {
     @Override
     public String name() {
         return "forward";
+    }
+
+    @Override
+    public List<String> sources() {
+        return List.of("common", "forward");
     }
 
     @Override

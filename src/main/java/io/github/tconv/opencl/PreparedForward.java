@@ -21,16 +21,16 @@ import org.jspecify.annotations.Nullable;
  */
 final class PreparedForward implements PreparedLayer {
     private final Session session;
-    private final ForwardVariant variant;
+    private final ForwardRule rule;
     private final String constants;
     private final Activation activation;
     private final @Nullable DeviceBuffer bias;
     private final @Nullable DeviceBuffer slopes;
 
-    /** The weight as the layer has it until the first call, then as the variant packs it. */
+    /** The weight as the layer has it until the first call, then as that call's variant packs it. */
     private volatile DeviceBuffer weight;
 
-    private volatile boolean packed;
+    private volatile @Nullable ForwardVariant chosen;
 
     /** A compiled tile for calls without and with a residual, of whatever size came first. */
     private final Map<Boolean, Launch> substitutes = new ConcurrentHashMap<>();
@@ -42,6 +42,7 @@ final class PreparedForward implements PreparedLayer {
             Problem problem,
             Problem rank3,
             boolean hasResidual,
+            ForwardVariant variant,
             ForwardVariant.Tile tile,
             Program program,
             boolean best) {
@@ -65,13 +66,11 @@ final class PreparedForward implements PreparedLayer {
             boolean copy) {
         this.session = session;
         this.activation = activation;
-        TransposedConvolution rank3 = layer.asRank3();
-        this.variant = rule.choose(rank3, session.device());
-        this.constants = LayerConstants.of(rank3);
+        this.rule = rule;
+        this.constants = LayerConstants.of(layer.asRank3());
         this.weight = session.keep(weight, copy);
         this.bias = bias == null ? null : session.keep(bias, copy);
         this.slopes = activation.slopes() == null ? null : session.keep(activation.slopes(), copy);
-        this.packed = variant.packedFloats() == 0;
     }
 
     @Override
@@ -81,7 +80,7 @@ final class PreparedForward implements PreparedLayer {
             launch = plan(problem, residual != null);
             last = launch;
         }
-        pack(launch.program);
+        ForwardVariant variant = launch.variant;
         ForwardVariant.Tile tile = launch.tile;
         long stagedFloats = tile.stagedFloats(launch.rank3);
         int[] sizes = LayerConstants.sizes(launch.rank3);
@@ -120,64 +119,71 @@ final class PreparedForward implements PreparedLayer {
 
     private Launch plan(Problem problem, boolean hasResidual) {
         Problem rank3 = problem.asRank3();
+        ForwardVariant known = chosen;
+        ForwardVariant variant = known == null ? rule.choose(rank3, session.device()) : known;
         ForwardVariant.Tile own = variant.tileFor(rank3);
-        String options = options(own, hasResidual);
-        Optional<Program> ready = session.programs().ready(file(), options);
+        String options = options(variant, own, hasResidual);
+        Optional<Program> ready = session.programs().ready(variant.sources(), options);
         Launch substitute = substitutes.get(hasResidual);
         if (ready.isEmpty() && substitute != null) {
-            session.programs().prefetch(file(), options);
-            return new Launch(problem, rank3, hasResidual, substitute.tile, substitute.program, false);
+            session.programs().prefetch(variant.sources(), options);
+            return new Launch(
+                    problem, rank3, hasResidual, variant, substitute.tile, substitute.program, /* best= */ false);
         }
-        Program program = ready.orElseGet(() -> session.programs().get(file(), options));
-        Launch launch = new Launch(problem, rank3, hasResidual, own, program, true);
+        Program program = ready.orElseGet(() -> session.programs().get(variant.sources(), options));
+        if (known == null && !choose(variant, program)) {
+            // Another thread's first call had another size, and its variant packed the weight.
+            return plan(problem, hasResidual);
+        }
+        Launch launch = new Launch(problem, rank3, hasResidual, variant, own, program, /* best= */ true);
         substitutes.putIfAbsent(hasResidual, launch);
         return launch;
     }
 
-    private String file() {
-        return variant instanceof PlainVariant ? variant.name() : "forward_" + variant.name();
-    }
-
-    private String options(ForwardVariant.Tile tile, boolean hasResidual) {
+    private String options(ForwardVariant variant, ForwardVariant.Tile tile, boolean hasResidual) {
         return LayerConstants.withEpilogue(constants, bias != null, hasResidual, activation)
                 + variant.constants()
                 + tile.constants();
     }
 
-    /** Has the weight packed before the first kernel that reads it: the queue keeps the order. */
-    private void pack(Program program) {
-        if (packed) {
-            return;
+    /** Settles on a variant and has it pack the weight; false if another was faster. */
+    private synchronized boolean choose(ForwardVariant variant, Program program) {
+        if (chosen != null) {
+            return false;
         }
-        synchronized (this) {
-            if (!packed) {
-                DeviceBuffer raw = weight;
-                DeviceBuffer target = session.keep(variant.packedFloats());
-                try (Kernel kernel = program.kernel(variant.name() + "_pack")) {
-                    kernel.with(raw).with(target).enqueue(session.queue(), NdRange.exactly(variant.packedFloats()));
-                } catch (RuntimeException e) {
-                    session.release(target);
-                    throw e;
-                }
+        if (variant.packedFloats() > 0) {
+            DeviceBuffer raw = weight;
+            DeviceBuffer target = session.keep(variant.packedFloats());
+            try (Kernel kernel = program.kernel(variant.name() + "_pack")) {
+                kernel.with(raw).with(target).enqueue(session.queue(), NdRange.exactly(variant.packedFloats()));
                 session.finish();
-                weight = target;
-                packed = true;
-                session.release(raw);
+            } catch (RuntimeException e) {
+                session.release(target);
+                throw e;
             }
+            weight = target;
+            session.release(raw);
         }
+        chosen = variant;
+        return true;
+    }
+
+    private ForwardVariant variantFor(Problem rank3) {
+        ForwardVariant known = chosen;
+        return known == null ? rule.choose(rank3, session.device()) : known;
     }
 
     @Override
     public String describe(Problem problem) {
-        return variant.name()
-                + variant.constants()
-                + variant.tileFor(problem.asRank3()).constants();
+        Problem rank3 = problem.asRank3();
+        ForwardVariant variant = variantFor(rank3);
+        return variant.name() + variant.constants() + variant.tileFor(rank3).constants();
     }
 
     @Override
     public long workspaceBytes(Problem problem) {
         Problem rank3 = problem.asRank3();
-        return variant.tileFor(rank3).stagedFloats(rank3) * Float.BYTES;
+        return variantFor(rank3).tileFor(rank3).stagedFloats(rank3) * Float.BYTES;
     }
 
     @Override

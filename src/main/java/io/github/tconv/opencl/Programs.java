@@ -1,6 +1,7 @@
 package io.github.tconv.opencl;
 
 import io.github.tconv.op.DeviceException;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -40,15 +41,19 @@ final class Programs implements AutoCloseable {
         this.disk = disk;
     }
 
+    private static String key(List<String> sources, String options) {
+        return String.join("+", sources) + ' ' + options;
+    }
+
     /** Returns a program, compiling it or waiting for its compilation where it is not there yet. */
-    Program get(String file, String options) {
-        String key = file + ' ' + options;
+    Program get(List<String> sources, String options) {
+        String key = key(sources, options);
         CompletableFuture<Program> known = programs.get(key);
         if (known == null) {
             CompletableFuture<Program> mine = new CompletableFuture<>();
             known = programs.putIfAbsent(key, mine);
             if (known == null) {
-                return compile(key, file, options, mine);
+                return compile(key, sources, options, mine);
             }
         }
         try {
@@ -62,19 +67,19 @@ final class Programs implements AutoCloseable {
     }
 
     /** Returns a program if it is there. */
-    Optional<Program> ready(String file, String options) {
-        CompletableFuture<Program> known = programs.get(file + ' ' + options);
+    Optional<Program> ready(List<String> sources, String options) {
+        CompletableFuture<Program> known = programs.get(key(sources, options));
         return known != null && known.isDone() && !known.isCompletedExceptionally()
                 ? Optional.of(known.join())
                 : Optional.empty();
     }
 
     /** Has a program compiled in the background, once. */
-    void prefetch(String file, String options) {
-        if (wanted.add(file + ' ' + options)) {
+    void prefetch(List<String> sources, String options) {
+        if (wanted.add(key(sources, options))) {
             background.execute(() -> {
                 try {
-                    get(file, options);
+                    get(sources, options);
                 } catch (DeviceException e) {
                     // Whoever needs the program itself gets the failure; a faster one than needed may be missing.
                     LOG.log(System.Logger.Level.DEBUG, "background compilation failed", e);
@@ -83,9 +88,9 @@ final class Programs implements AutoCloseable {
         }
     }
 
-    private Program compile(String key, String file, String options, CompletableFuture<Program> mine) {
+    private Program compile(String key, List<String> sources, String options, CompletableFuture<Program> mine) {
         try {
-            Program program = load(file, options);
+            Program program = load(sources, options);
             mine.complete(program);
             return program;
         } catch (RuntimeException | Error e) {
@@ -95,8 +100,9 @@ final class Programs implements AutoCloseable {
         }
     }
 
-    private Program load(String file, String options) {
-        String source = KernelSource.of(file);
+    private Program load(List<String> sources, String options) {
+        String file = sources.get(sources.size() - 1);
+        String source = KernelSource.of(sources);
         String key = ProgramCache.key(device, source, options);
         Optional<byte[]> binary = disk.load(key);
         if (binary.isPresent()) {

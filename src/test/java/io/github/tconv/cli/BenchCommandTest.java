@@ -45,7 +45,7 @@ class BenchCommandTest {
         assertEquals(PROBLEM, layer.descriptor());
         assertEquals(2.0 * 2 * 3 * 20 * 6 * 1e-9, layer.gflop(), 1e-15);
         assertEquals(
-                List.of("tconv", "tconv fresh"),
+                List.of("tconv given", "tconv fresh"),
                 layer.entries().stream().map(LayerResult.Entry::contender).toList());
         for (LayerResult.Entry entry : layer.entries()) {
             assertFalse(entry.milliseconds().isEmpty());

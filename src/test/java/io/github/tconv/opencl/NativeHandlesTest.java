@@ -9,6 +9,7 @@ import io.github.tconv.op.Backend.PreparedLayer;
 import io.github.tconv.op.DeviceException;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -64,7 +65,7 @@ class NativeHandlesTest {
                     String options = LayerConstants.LANGUAGE + " -DIC=this_is_no_constant";
                     String message = assertThrows(
                                     DeviceException.class,
-                                    () -> session.programs().get("forward", options))
+                                    () -> session.programs().get(List.of("common", "forward"), options))
                             .getMessage();
                     assertTrue(message.contains("clBuildProgram"), message);
                     assertTrue(message.contains("forward.cl"), message);
@@ -83,7 +84,7 @@ class NativeHandlesTest {
                 Device device = Discovery.run().devices().get(info.index());
                 try (Session session = new Session(device)) {
                     String options = LayerConstants.of(PROBLEM.asRank3().layer());
-                    Program program = session.programs().get("weight_gradient", options);
+                    Program program = session.programs().get(List.of("common", "weight_gradient"), options);
                     try (Kernel kernel = program.kernel("weight_gradient")) {
                         // No argument is set.
                         String message = assertThrows(

@@ -3,6 +3,7 @@ package io.github.tconv.bench.peers;
 import io.github.tconv.bench.BenchmarkReport;
 import io.github.tconv.bench.LayerResult;
 import io.github.tconv.bench.LayerResult.Entry;
+import java.awt.Color;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -10,11 +11,9 @@ import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.CategoryChart;
 import org.knowm.xchart.CategoryChartBuilder;
-import org.knowm.xchart.CategorySeries.CategorySeriesRenderStyle;
 import org.knowm.xchart.style.Styler.LegendPosition;
-import org.knowm.xchart.style.markers.SeriesMarkers;
 
-/** The picture of a run: for each layer a bar a contender, and the peak above them. */
+/** The picture of a run: for each layer a bar for each contender, and one for the peak. */
 final class BarChart {
     private final CategoryChart chart;
 
@@ -30,7 +29,8 @@ final class BarChart {
                 .title("Transposed convolution, GFLOP/s, %d threads, median".formatted(report.threads()))
                 .yAxisTitle("GFLOP/s")
                 .build();
-        chart.getStyler().setLegendPosition(LegendPosition.InsideNE);
+        chart.getStyler().setLegendPosition(LegendPosition.OutsideE);
+        chart.getStyler().setYAxisMin(0.0);
         chart.getStyler().setXAxisLabelRotation(30);
         chart.getStyler().setAvailableSpaceFill(0.8);
         List<String> names = layers.stream().map(LayerResult::name).toList();
@@ -46,12 +46,12 @@ final class BarChart {
                     layers.stream().map(layer -> gflops(layer, contender)).toList());
         }
         if (layers.stream().noneMatch(layer -> layer.peakGflops().isEmpty())) {
+            // A bar like the others: a line would stand between the layers, where nothing was measured.
             chart.addSeries(
                             "peak",
                             names,
                             layers.stream().map(LayerResult::medianPeak).toList())
-                    .setChartCategorySeriesRenderStyle(CategorySeriesRenderStyle.Line)
-                    .setMarker(SeriesMarkers.NONE);
+                    .setFillColor(Color.LIGHT_GRAY);
         }
         return new BarChart(chart);
     }

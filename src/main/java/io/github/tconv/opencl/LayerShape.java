@@ -1,0 +1,36 @@
+package io.github.tconv.opencl;
+
+import io.github.tconv.op.Axis;
+import io.github.tconv.op.TransposedConvolution;
+
+/**
+ * A layer of rank 3 in the names that the kernels use for it.
+ *
+ * @param ic input channels of a group
+ * @param oc output channels of a group
+ * @param groups the groups
+ * @param depth the outermost axis
+ * @param height the middle axis
+ * @param width the innermost axis
+ */
+record LayerShape(int ic, int oc, int groups, Axis depth, Axis height, Axis width) {
+    static LayerShape of(TransposedConvolution rank3) {
+        return new LayerShape(
+                rank3.inChannels() / rank3.groups(),
+                rank3.outChannels() / rank3.groups(),
+                rank3.groups(),
+                rank3.axes().get(0),
+                rank3.axes().get(1),
+                rank3.axes().get(2));
+    }
+
+    /** The taps of the whole kernel. */
+    long taps() {
+        return (long) depth.kernel() * height.kernel() * width.kernel();
+    }
+
+    /** The terms of the sum behind one output element, on average over the phases. */
+    long terms() {
+        return Math.max(1, ic * taps() / ((long) depth.stride() * height.stride() * width.stride()));
+    }
+}
