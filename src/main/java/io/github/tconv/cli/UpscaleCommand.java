@@ -51,7 +51,8 @@ final class UpscaleCommand implements Runnable {
             paramLabel = "N",
             required = true,
             description = "Output pixels an input pixel along each axis, 1 to " + Upscaler.MAX_SCALE + ".")
-    private int scale;
+    @SuppressWarnings("NullAway.Init") // set by picocli
+    private String scale;
 
     @Option(
             names = "--filter",
@@ -60,21 +61,22 @@ final class UpscaleCommand implements Runnable {
                 "nearest (box), bilinear (triangle), bicubic (Catmull-Rom, a = -0.5) or lanczos (a = 3).",
                 "Default: lanczos."
             })
-    private Filter filter = Filter.LANCZOS;
+    private String filter = "lanczos";
 
     @Mixin
     private final DeviceOption device = new DeviceOption();
 
     @Override
     public void run() {
-        Upscaler.checkScale(scale);
+        int factor = factor();
+        Filter chosen = Filter.of(filter);
         PictureFormat format = PictureFormat.of(out);
         Picture read = PictureFile.read(in);
-        format.checkSize((long) read.width() * scale, (long) read.height() * scale);
+        format.checkSize((long) read.width() * factor, (long) read.height() * factor);
         Picture picture = format == PictureFormat.JPEG ? read.withoutAlpha() : read;
         try (AtomicFile file = AtomicFile.create(out);
                 Engine engine = device.open();
-                Upscaler upscaler = new Upscaler(engine, filter, scale)) {
+                Upscaler upscaler = new Upscaler(engine, chosen, factor)) {
             // Before the clock starts: the kernel is compiled here, once for this layer and all sizes.
             Picture large = upscaler.upscale(picture);
             long start = System.nanoTime();
@@ -83,13 +85,24 @@ final class UpscaleCommand implements Runnable {
             }
             file.commit();
             double seconds = (System.nanoTime() - start) / 1e9;
-            report(picture, large, engine, seconds, spec.commandLine().getOut());
+            report(picture, large, chosen, engine, seconds, spec.commandLine().getOut());
         } catch (IOException e) {
             throw InvalidFileException.unwritable(out, e);
         }
     }
 
-    private void report(Picture from, Picture to, Engine engine, double seconds, PrintWriter target) {
+    private int factor() {
+        try {
+            int factor = Integer.parseInt(scale);
+            Upscaler.checkScale(factor);
+            return factor;
+        } catch (NumberFormatException e) {
+            throw new IllegalArgumentException(
+                    "scale must be a whole number from 1 to %d: '%s'".formatted(Upscaler.MAX_SCALE, scale), e);
+        }
+    }
+
+    private void report(Picture from, Picture to, Filter by, Engine engine, double seconds, PrintWriter target) {
         target.println(String.format(
                 Locale.ROOT,
                 "%s: %d x %d to %d x %d, %s, %d bit, %s, on %s in %.2f s: %.1f megapixels/s",
@@ -100,7 +113,7 @@ final class UpscaleCommand implements Runnable {
                 to.height(),
                 List.of("grey", "grey and alpha", "RGB", "RGBA").get(to.channels() - 1),
                 to.maximum() == 255 ? 8 : 16,
-                filter,
+                by.description(),
                 engine.describe(),
                 seconds,
                 1e-6 * to.width() * to.height() / seconds));

@@ -1,6 +1,7 @@
 package io.github.tconv.io;
 
 import java.awt.image.BufferedImage;
+import java.io.EOFException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -16,6 +17,7 @@ import javax.imageio.ImageTypeSpecifier;
 import javax.imageio.ImageWriteParam;
 import javax.imageio.ImageWriter;
 import javax.imageio.metadata.IIOMetadata;
+import javax.imageio.metadata.IIOMetadataNode;
 import javax.imageio.stream.FileImageInputStream;
 import javax.imageio.stream.FileImageOutputStream;
 import javax.imageio.stream.ImageInputStream;
@@ -78,7 +80,9 @@ public final class PictureFile {
             // Readers meet damaged files with unchecked exceptions too, of indices and sizes.
             String reason = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
             throw new InvalidFileException(
-                    file, "file must be a whole %s picture: %s".formatted(reader.getFormatName(), reason));
+                    file,
+                    "file must be a whole %s picture: %s"
+                            .formatted(reader.getFormatName().toUpperCase(Locale.ROOT), reason));
         } finally {
             reader.dispose();
         }
@@ -89,12 +93,22 @@ public final class PictureFile {
             Iterator<ImageReader> readers = ImageIO.getImageReadersByFormatName(format.imageIoName());
             while (readers.hasNext()) {
                 ImageReader reader = readers.next();
-                if (reader.getOriginatingProvider().canDecodeInput(stream)) {
+                if (canDecode(reader, stream)) {
                     return reader;
                 }
             }
         }
-        throw new InvalidFileException(file, "file must be a PNG or JPEG picture");
+        throw new InvalidFileException(file, "file must be a PNG or JPEG picture: its content is neither");
+    }
+
+    private static boolean canDecode(ImageReader reader, ImageInputStream stream) throws IOException {
+        try {
+            return reader.getOriginatingProvider().canDecodeInput(stream);
+        } catch (EOFException e) {
+            // Shorter than the format's magic number. The provider has not put the stream back then.
+            stream.seek(0);
+            return false;
+        }
     }
 
     /**
@@ -141,8 +155,7 @@ public final class PictureFile {
     }
 
     private static void sampleFully(Node node) {
-        if (node instanceof javax.imageio.metadata.IIOMetadataNode element
-                && node.getNodeName().equals("componentSpec")) {
+        if (node instanceof IIOMetadataNode element && node.getNodeName().equals("componentSpec")) {
             element.setAttribute("HsamplingFactor", "1");
             element.setAttribute("VsamplingFactor", "1");
         }

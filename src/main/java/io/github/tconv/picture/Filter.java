@@ -159,12 +159,27 @@ public enum Filter {
     }
 
     /**
+     * Finds a filter by its name.
+     *
+     * @param name nearest, bilinear, bicubic or lanczos, in letters of any case
+     * @return the filter
+     * @throws IllegalArgumentException if there is none of that name
+     */
+    public static Filter of(String name) {
+        for (Filter filter : values()) {
+            if (filter.name().equalsIgnoreCase(name)) {
+                return filter;
+            }
+        }
+        throw new IllegalArgumentException("filter must be nearest, bilinear, bicubic or lanczos: '" + name + "'");
+    }
+
+    /**
      * Returns the name, and the parameter where there are several filters of that name.
      *
      * @return for instance {@code lanczos (a = 3)}
      */
-    @Override
-    public String toString() {
+    public String description() {
         return description;
     }
 }
