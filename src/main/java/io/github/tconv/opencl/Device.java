@@ -11,9 +11,15 @@ import org.jocl.cl_platform_id;
  * @param id the device
  * @param hostMemory how it reaches the host's memory
  * @param maxAllocationBytes the largest buffer it allows
+ * @param vectorWidth the floats in the vector that its instructions take
  */
 record Device(
-        DeviceInfo info, cl_platform_id platform, cl_device_id id, HostMemory hostMemory, long maxAllocationBytes) {
+        DeviceInfo info,
+        cl_platform_id platform,
+        cl_device_id id,
+        HostMemory hostMemory,
+        long maxAllocationBytes,
+        int vectorWidth) {
 
     /** How a device reaches the host's memory. */
     enum HostMemory {

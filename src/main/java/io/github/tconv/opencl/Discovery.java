@@ -94,7 +94,8 @@ final class Discovery {
                 number(id, CL.CL_DEVICE_GLOBAL_MEM_SIZE),
                 number(id, CL.CL_DEVICE_LOCAL_MEM_SIZE),
                 unusable(id, version));
-        return new Device(info, platform, id, hostMemory(info, id), number(id, CL.CL_DEVICE_MAX_MEM_ALLOC_SIZE));
+        return new Device(info, platform, id, hostMemory(info, id), number(id, CL.CL_DEVICE_MAX_MEM_ALLOC_SIZE), (int)
+                number(id, CL.CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT));
     }
 
     /** The query is deprecated since OpenCL 2.0, without a successor that devices of 1.2 would answer. */

@@ -17,6 +17,24 @@ interface ForwardRule {
 
     /** The rule of the library. */
     static ForwardRule standard() {
-        return (problem, device) -> new PlainVariant();
+        return (problem, device) -> device.info().type() == DeviceInfo.Type.CPU
+                ? forProcessor(problem, Processor.of(device))
+                : new PlainVariant();
     }
+
+    /** Channels in the lanes where the sums are long and fill a vector; otherwise pixels, or phases of a long stride. */
+    private static ForwardVariant forProcessor(Problem problem, Processor processor) {
+        LayerShape layer = LayerShape.of(problem.layer());
+        if (layer.width().stride() >= processor.lanes() && PhaseLaneVariant.fits(layer, processor)) {
+            return PhaseLaneVariant.suiting(problem, processor);
+        }
+        boolean longSums = layer.oc() >= 2L * processor.lanes() && layer.terms() >= LONG_SUM;
+        if (longSums || !XLaneVariant.fits(layer, processor)) {
+            return ChannelLaneVariant.suiting(problem, processor);
+        }
+        return XLaneVariant.suiting(problem, processor);
+    }
+
+    /** Terms from which on storing channels, which lie a plane apart, no longer matters. */
+    long LONG_SUM = 256;
 }

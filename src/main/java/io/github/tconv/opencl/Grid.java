@@ -18,4 +18,8 @@ final class Grid {
     static long points(Problem rank3, int axis) {
         return tiles(rank3.outputSize(axis), rank3.layer().axes().get(axis).stride());
     }
+
+    static int greatestCommonDivisor(int a, int b) {
+        return b == 0 ? a : greatestCommonDivisor(b, a % b);
+    }
 }

@@ -24,6 +24,16 @@ record LayerShape(int ic, int oc, int groups, Axis depth, Axis height, Axis widt
                 rank3.axes().get(2));
     }
 
+    /** How far apart the input positions are that the first {@code taps} taps of an axis read for one grid point. */
+    static long span(Axis axis, long taps) {
+        return shift(axis, taps - 1) - shift(axis, 0);
+    }
+
+    /** How many positions before its grid point a tap reads the input, as {@code TAP_SHIFT} in the kernels. */
+    static long shift(Axis axis, long tap) {
+        return Math.floorDiv(tap * axis.dilation() - axis.padBegin(), axis.stride());
+    }
+
     /** The taps of the whole kernel. */
     long taps() {
         return (long) depth.kernel() * height.kernel() * width.kernel();

@@ -101,6 +101,7 @@ public final class OpenClBackend implements Backend {
         Problem rank3 = problem.asRank3();
         String options = LayerConstants.withBias(LayerConstants.of(rank3.layer()), bias != null);
         Program program = session.programs().get(List.of("common", "input_gradient"), options);
+        Programs.KERNELS_RUN.lock();
         try (DeviceBuffer gy = session.operand(outputGradient);
                 DeviceBuffer w = session.operand(weight);
                 DeviceBuffer b = bias == null ? null : session.operand(bias);
@@ -115,6 +116,7 @@ public final class OpenClBackend implements Backend {
             }
             session.fetch(gx, inputGradient, program);
         } finally {
+            Programs.KERNELS_RUN.unlock();
             Reference.reachabilityFence(outputGradient);
             Reference.reachabilityFence(weight);
             Reference.reachabilityFence(bias);
@@ -126,6 +128,7 @@ public final class OpenClBackend implements Backend {
         Problem rank3 = problem.asRank3();
         TransposedConvolution layer = rank3.layer();
         Program program = session.programs().get(List.of("common", "weight_gradient"), LayerConstants.of(layer));
+        Programs.KERNELS_RUN.lock();
         try (DeviceBuffer x = session.operand(input);
                 DeviceBuffer gy = session.operand(outputGradient);
                 DeviceBuffer gw = session.result(weightGradient)) {
@@ -138,6 +141,7 @@ public final class OpenClBackend implements Backend {
             }
             session.fetch(gw, weightGradient, program);
         } finally {
+            Programs.KERNELS_RUN.unlock();
             Reference.reachabilityFence(input);
             Reference.reachabilityFence(outputGradient);
         }
@@ -152,6 +156,7 @@ public final class OpenClBackend implements Backend {
                         LayerConstants.of(TransposedConvolution.of3d().build()));
         int batch = outputGradient.size(0);
         int channels = outputGradient.size(1);
+        Programs.KERNELS_RUN.lock();
         try (DeviceBuffer gy = session.operand(outputGradient);
                 DeviceBuffer gb = session.result(biasGradient)) {
             try (Kernel kernel = program.kernel("bias_gradient")) {
@@ -162,6 +167,7 @@ public final class OpenClBackend implements Backend {
             }
             session.fetch(gb, biasGradient, program);
         } finally {
+            Programs.KERNELS_RUN.unlock();
             Reference.reachabilityFence(outputGradient);
         }
     }

@@ -84,6 +84,7 @@ final class PreparedForward implements PreparedLayer {
         ForwardVariant.Tile tile = launch.tile;
         long stagedFloats = tile.stagedFloats(launch.rank3);
         int[] sizes = LayerConstants.sizes(launch.rank3);
+        Programs.KERNELS_RUN.lock();
         try (DeviceBuffer x = session.operand(input);
                 DeviceBuffer r = residual == null ? null : session.operand(residual);
                 DeviceBuffer y = session.result(output);
@@ -112,6 +113,7 @@ final class PreparedForward implements PreparedLayer {
             session.drain();
             throw e;
         } finally {
+            Programs.KERNELS_RUN.unlock();
             Reference.reachabilityFence(input);
             Reference.reachabilityFence(residual);
         }
@@ -154,12 +156,15 @@ final class PreparedForward implements PreparedLayer {
         if (variant.packedFloats() > 0) {
             DeviceBuffer raw = weight;
             DeviceBuffer target = session.keep(variant.packedFloats());
+            Programs.KERNELS_RUN.lock();
             try (Kernel kernel = program.kernel(variant.name() + "_pack")) {
                 kernel.with(raw).with(target).enqueue(session.queue(), NdRange.exactly(variant.packedFloats()));
                 session.finish();
             } catch (RuntimeException e) {
                 session.release(target);
                 throw e;
+            } finally {
+                Programs.KERNELS_RUN.unlock();
             }
             weight = target;
             session.release(raw);

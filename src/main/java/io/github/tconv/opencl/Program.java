@@ -5,7 +5,6 @@ import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.jocl.CL;
 import org.jocl.CLException;
 import org.jocl.Pointer;
@@ -25,7 +24,7 @@ final class Program implements AutoCloseable {
     private final Device device;
     private final cl_program program;
     private final String cacheKey;
-    private final AtomicBoolean stored;
+    private final boolean stored;
     private final Map<String, Queue<cl_kernel>> idle = new ConcurrentHashMap<>();
 
     Program(String file, String options, Device device, cl_program program, boolean stored, String cacheKey) {
@@ -33,7 +32,7 @@ final class Program implements AutoCloseable {
         this.options = options;
         this.device = device;
         this.program = program;
-        this.stored = new AtomicBoolean(stored);
+        this.stored = stored;
         this.cacheKey = cacheKey;
         Handles.acquired();
     }
@@ -53,9 +52,9 @@ final class Program implements AutoCloseable {
         return new Kernel(this, name, kernel, kernels);
     }
 
-    /** Tells the first caller, if the program is not on the disk yet, that it is to be stored. */
-    boolean claimStoring() {
-        return stored.compareAndSet(false, true);
+    /** Tells whether the disk has this program. */
+    boolean stored() {
+        return stored;
     }
 
     /** Stores the binary; a driver that gives none costs nothing but the next compilation. */

@@ -11,6 +11,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.jocl.CL;
 import org.jocl.CLException;
 import org.jocl.cl_context;
@@ -24,10 +26,25 @@ import org.jocl.cl_program;
 final class Programs implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(Programs.class.getName());
 
+    /**
+     * PoCL 3.1 aborts the process if a binary is asked for, which compiles, while kernels of any session run. So every
+     * call holds one of these, and storing the other.
+     */
+    static final Lock KERNELS_RUN;
+
+    private static final Lock NO_KERNEL_RUNS;
+
+    static {
+        ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
+        KERNELS_RUN = lock.readLock();
+        NO_KERNEL_RUNS = lock.writeLock();
+    }
+
     private final Device device;
     private final cl_context context;
     private final ProgramCache disk;
     private final Map<String, CompletableFuture<Program>> programs = new ConcurrentHashMap<>();
+    private final Set<Program> ran = ConcurrentHashMap.newKeySet();
     private final Set<String> wanted = ConcurrentHashMap.newKeySet();
     private final ExecutorService background = Executors.newSingleThreadExecutor(task -> {
         Thread thread = new Thread(task, "tconv-compiler");
@@ -148,14 +165,14 @@ final class Programs implements AutoCloseable {
         }
     }
 
-    /** Stores a program that has run on the disk, in the background: some drivers compile fully only then. */
+    /** Notes that a program has run, so that it is worth storing: some drivers compile fully only then. */
     void remember(Program program) {
-        if (program.claimStoring()) {
-            background.execute(() -> program.storeIn(disk));
+        if (!program.stored()) {
+            ran.add(program);
         }
     }
 
-    /** Waits for the background and frees all programs; no kernel may be borrowed. */
+    /** Waits for the background, stores what has run, and frees all programs; no kernel may be borrowed. */
     @Override
     public void close() {
         background.shutdown();
@@ -168,6 +185,12 @@ final class Programs implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             return;
+        }
+        NO_KERNEL_RUNS.lock();
+        try {
+            ran.forEach(program -> program.storeIn(disk));
+        } finally {
+            NO_KERNEL_RUNS.unlock();
         }
         for (CompletableFuture<Program> program : programs.values()) {
             if (!program.isCompletedExceptionally()) {

@@ -1,0 +1,146 @@
+package io.github.tconv.opencl;
+
+import io.github.tconv.op.Axis;
+import io.github.tconv.op.Problem;
+import java.util.List;
+
+/**
+ * {@code forward_clane.cl}: the lanes of a vector are output channels, and a tile is some positions of some rows. For
+ * long sums into at least a vector of channels. The input is staged once, channels innermost.
+ */
+final class ChannelLaneVariant implements ForwardVariant {
+    private final LayerShape layer;
+    private final Processor processor;
+    private final int vectors;
+
+    /**
+     * Fixes the packed weight.
+     *
+     * @param vectors vectors of output channels in a tile
+     */
+    ChannelLaneVariant(LayerShape layer, Processor processor, int vectors) {
+        this.layer = layer;
+        this.processor = processor;
+        this.vectors = vectors;
+    }
+
+    /** The variant whose packed weight suits a problem best. */
+    static ChannelLaneVariant suiting(Problem problem, Processor processor) {
+        LayerShape layer = LayerShape.of(problem.layer());
+        int most = (int) Math.min(processor.accumulators(), Grid.tiles(layer.oc(), processor.lanes()));
+        ChannelLaneVariant best = new ChannelLaneVariant(layer, processor, 1);
+        double least = new ChannelLaneCost(layer, processor, 1, problem).least().cycles();
+        for (int vectors = 2; vectors <= most; vectors++) {
+            double cycles = new ChannelLaneCost(layer, processor, vectors, problem)
+                    .least()
+                    .cycles();
+            if (cycles < least) {
+                least = cycles;
+                best = new ChannelLaneVariant(layer, processor, vectors);
+            }
+        }
+        return best;
+    }
+
+    @Override
+    public String name() {
+        return "clane";
+    }
+
+    @Override
+    public List<String> sources() {
+        return List.of("common", "forward_clane");
+    }
+
+    @Override
+    public String constants() {
+        return " -DLANES=%d -DV=%d".formatted(processor.lanes(), vectors);
+    }
+
+    private long outTiles() {
+        return layer.groups() * Grid.tiles(layer.oc(), (long) processor.lanes() * vectors);
+    }
+
+    @Override
+    public long packedFloats() {
+        return outTiles() * processor.lanes() * vectors * layer.taps() * layer.ic();
+    }
+
+    @Override
+    public Tile tileFor(Problem problem) {
+        ChannelLaneCost.Candidate best = new ChannelLaneCost(layer, processor, vectors, problem).least();
+        return tile(best.rows(), best.positions());
+    }
+
+    /** A tile of some positions of some rows. */
+    Tile tile(int rows, int positions) {
+        return new ChannelTile(rows, positions);
+    }
+
+    private final class ChannelTile implements Tile {
+        /** Input channels that a work-item stages at once. */
+        private static final int STAGED_CHANNELS = 16;
+        /** The private tile holds all phases of the width as long as it fits the first-level cache. */
+        private static final int TILE_BYTES = 32 << 10;
+        /** Weights that stay in the second-level cache while all phases of a tile are computed. */
+        private static final int CACHED_WEIGHT_BYTES = 512 << 10;
+
+        private final int rows;
+        private final int positions;
+        private final int phases;
+
+        ChannelTile(int rows, int positions) {
+            this.rows = rows;
+            this.positions = positions;
+            long allPhases = (long) layer.width().stride() * positions * rows * vectors * processor.lanes();
+            this.phases =
+                    allPhases * Float.BYTES > TILE_BYTES ? 1 : layer.width().stride();
+        }
+
+        @Override
+        public String constants() {
+            long weightBytes = layer.taps() * layer.ic() * processor.lanes() * vectors * Float.BYTES;
+            return " -DROWS=%d -DP=%d -DPHASES=%d -DPHASE_FASTEST=%d"
+                    .formatted(rows, positions, phases, weightBytes <= CACHED_WEIGHT_BYTES ? 1 : 0);
+        }
+
+        @Override
+        public long stagedFloats(Problem problem) {
+            int channels = problem.layer().inChannels();
+            // As PIXEL in the kernel: pixels must not share cache sets.
+            long pixel = channels % 16 == 0 ? channels + 4L : channels;
+            return stagedRows(problem) * stagedWidth(problem) * pixel;
+        }
+
+        /** All rows of the input, and one of zeros. */
+        private long stagedRows(Problem problem) {
+            return (long) problem.batch() * problem.inputSize(0) * problem.inputSize(1) + 1;
+        }
+
+        private long stagedWidth(Problem problem) {
+            if (positions == 1) {
+                return problem.inputSize(2);
+            }
+            Axis width = layer.width();
+            long firstTap = width.padBegin() - (width.kernel() - 1L) * width.dilation();
+            long least = -Math.floorDiv(-firstTap, width.stride());
+            long greatest = Math.floorDiv(width.stride() - 1L + width.padBegin(), width.stride());
+            return Grid.tiles(Grid.points(problem, 2), positions) * positions + greatest - least;
+        }
+
+        @Override
+        public NdRange stageRange(Problem problem) {
+            return NdRange.exactly(Grid.tiles(problem.layer().inChannels(), STAGED_CHANNELS), stagedRows(problem));
+        }
+
+        @Override
+        public NdRange range(Problem problem) {
+            long gridRows = Grid.points(problem, 0) * Grid.points(problem, 1) * problem.batch();
+            long rowPhases = (long) layer.depth().stride()
+                    * layer.height().stride()
+                    * (layer.width().stride() / phases);
+            return NdRange.exactly(
+                    Grid.tiles(Grid.points(problem, 2), positions), rowPhases * Grid.tiles(gridRows, rows), outTiles());
+        }
+    }
+}

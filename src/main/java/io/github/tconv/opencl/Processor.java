@@ -1,0 +1,19 @@
+package io.github.tconv.opencl;
+
+/**
+ * What the rules for a processor's variants need to know of it.
+ *
+ * @param lanes floats in a vector register
+ * @param accumulators vectors of sums that the registers hold beside operands
+ * @param threads the kernels that run at once
+ * @param localBytes local memory of a work-group
+ */
+record Processor(int lanes, int accumulators, int threads, long localBytes) {
+
+    static Processor of(Device device) {
+        // AVX-512 has 32 registers of 16 floats; AVX has 16 of 8, and NEON 32 of 4, which work in pairs.
+        boolean wide = device.vectorWidth() >= 16;
+        DeviceInfo info = device.info();
+        return new Processor(wide ? 16 : 8, wide ? 28 : 12, info.computeUnits(), info.localMemoryBytes());
+    }
+}

@@ -1,0 +1,305 @@
+package io.github.tconv.opencl;
+
+import io.github.tconv.op.Axis;
+import io.github.tconv.op.Problem;
+import java.util.List;
+
+/**
+ * {@code forward_xlane.cl}: the lanes of a vector are neighbours of one phase along the row. For wide images, short
+ * sums, few output channels: it reads and writes rows as they lie in memory, from a patch of the input in local memory.
+ */
+final class XLaneVariant implements ForwardVariant {
+    /** Multiply-adds that are written out in one loop body: more make long programs, and do not run faster. */
+    private static final int UNROLLED = 400;
+    /** A patch that leaves the first-level cache room for weights. */
+    private static final long NEAR_PATCH_BYTES = 32 << 10;
+    /** A patch that may be read often, from the second-level cache. */
+    private static final long PATCH_BYTES = 96 << 10;
+    /** Partial sums that wait for the next block of input channels. */
+    private static final long KEPT_BYTES = 64 << 10;
+    /** Local memory beyond which input channels are blocked further; the second-level cache holds it. */
+    private static final long LOCAL_BYTES = 256 << 10;
+    /** Input channels of a block where all phases are merged: their patch has many rows. */
+    private static final int MERGED_BLOCK = 16;
+
+    private final LayerShape layer;
+    private final Processor processor;
+    private final int outTile;
+    private final boolean merged;
+    private final int inBlock;
+    private final int unrolledTaps;
+
+    /**
+     * Fixes the packed weight and the order of additions.
+     *
+     * @param outTile output channels of a register tile
+     * @param merged whether a register tile holds all phases of the height
+     * @param inBlock input channels that are staged at once
+     * @param unrolledTaps taps of a row that are written out
+     */
+    XLaneVariant(LayerShape layer, Processor processor, int outTile, boolean merged, int inBlock, int unrolledTaps) {
+        this.layer = layer;
+        this.processor = processor;
+        this.outTile = outTile;
+        this.merged = merged;
+        this.inBlock = inBlock;
+        this.unrolledTaps = unrolledTaps;
+    }
+
+    /** Whether a register tile of this variant fits the registers at all. */
+    static boolean fits(LayerShape layer, Processor processor) {
+        return layer.width().stride() <= processor.accumulators();
+    }
+
+    /** The variant whose packed weight suits a problem best. */
+    static XLaneVariant suiting(Problem problem, Processor processor) {
+        LayerShape layer = LayerShape.of(problem.layer());
+        boolean merged = layer.oc() <= 4
+                && (long) layer.oc() * layer.height().stride() * layer.width().stride() <= processor.accumulators()
+                && (long) layer.oc() * layer.height().kernel() * layer.width().kernel() <= UNROLLED;
+        int outTile = 1;
+        double least = Double.POSITIVE_INFINITY;
+        for (int candidate = merged ? layer.oc() : 1; candidate <= Math.min(layer.oc(), 8); candidate++) {
+            XLaneVariant variant = new XLaneVariant(layer, processor, candidate, merged, 1, 1);
+            double cost = variant.cost(variant.vectorsFor(problem), problem);
+            if (cost < least) {
+                least = cost;
+                outTile = candidate;
+            }
+        }
+        int vectors = new XLaneVariant(layer, processor, outTile, merged, 1, 1).vectorsFor(problem);
+        int unrolled = unrolledTaps(layer, (merged ? layer.height().kernel() : 1) * outTile * vectors);
+        return new XLaneVariant(layer, processor, outTile, merged, inBlock(layer, processor, merged), unrolled);
+    }
+
+    /** All taps of a row, or as many whole periods of phases as keep the loop body short. */
+    private static int unrolledTaps(LayerShape layer, int body) {
+        Axis width = layer.width();
+        if ((long) body * width.kernel() <= UNROLLED) {
+            return width.kernel();
+        }
+        int period = width.stride() / Grid.greatestCommonDivisor(width.stride(), width.dilation());
+        int periods = Math.max(1, UNROLLED / 2 / (body * period));
+        return (int) Math.min(Grid.tiles(width.kernel(), period), periods) * period;
+    }
+
+    /** From the layer alone: the block decides the order of additions. */
+    private static int inBlock(LayerShape layer, Processor processor, boolean merged) {
+        int rows = merged ? 8 : 1;
+        int block = merged ? Math.min(layer.ic(), MERGED_BLOCK) : layer.ic();
+        long channel = patchFloats(layer, processor, rows, 4L * processor.lanes()) * Float.BYTES;
+        while (block > 1 && channel * block > 2 * PATCH_BYTES) {
+            block = (block + 1) / 2;
+        }
+        return block;
+    }
+
+    private static long patchFloats(LayerShape layer, Processor processor, long rows, long width) {
+        long lanes = processor.lanes();
+        return (1 + LayerShape.span(layer.depth(), layer.depth().kernel()))
+                * (rows + LayerShape.span(layer.height(), layer.height().kernel()))
+                * Grid.tiles(
+                        width + LayerShape.span(layer.width(), layer.width().kernel()), lanes)
+                * lanes;
+    }
+
+    /** Vectors of sums that one output channel and one vector of grid points need. */
+    private int phases() {
+        return layer.width().stride() * (merged ? layer.height().stride() : 1);
+    }
+
+    private int vectorsFor(Problem problem) {
+        long row = Grid.tiles(Grid.points(problem, 2), processor.lanes());
+        int best = 1;
+        for (int vectors = 2; vectors <= Math.min(row, 8); vectors++) {
+            if (cost(vectors, problem) < cost(best, problem)) {
+                best = vectors;
+            }
+        }
+        return best;
+    }
+
+    /** What a register tile costs for each useful multiply-add, in no unit; infinite where it does not fit. */
+    private double cost(int vectors, Problem problem) {
+        int sums = outTile * vectors * phases();
+        if (sums > processor.accumulators()) {
+            return Double.POSITIVE_INFINITY;
+        }
+        long row = Grid.tiles(Grid.points(problem, 2), processor.lanes());
+        double waste = (double) Grid.tiles(row, vectors)
+                * vectors
+                / row
+                * (Grid.tiles(layer.oc(), outTile) * outTile)
+                / layer.oc();
+        int taps = layer.width().kernel();
+        double multiplyAdds = (double) taps * outTile * vectors;
+        double loads = (double) taps * outTile + 1.5 * vectors * (1 + LayerShape.span(layer.width(), taps));
+        // Loads are hidden behind multiply-adds as long as they are fewer; a dozen sums hide the latency.
+        return waste * Math.max(1, 0.5 + 0.7 * loads / multiplyAdds) * Math.max(1, 12.0 / sums) * (1 + 0.1 / sums);
+    }
+
+    @Override
+    public String name() {
+        return "xlane";
+    }
+
+    @Override
+    public List<String> sources() {
+        return List.of("common", "lanes", "forward_xlane");
+    }
+
+    @Override
+    public String constants() {
+        return " -DLANES=%d -DMR=%d -DMERGE_H=%d -DIC_BLOCK=%d -DKW_UNROLL=%d -DPREFETCH=1"
+                .formatted(processor.lanes(), outTile, merged ? 1 : 0, inBlock, unrolledTaps);
+    }
+
+    @Override
+    public long packedFloats() {
+        return layer.groups()
+                * Grid.tiles(layer.oc(), outTile)
+                * outTile
+                * layer.ic()
+                * layer.depth().kernel()
+                * layer.height().kernel()
+                * Grid.tiles(layer.width().kernel(), unrolledTaps)
+                * unrolledTaps;
+    }
+
+    @Override
+    public Tile tileFor(Problem problem) {
+        int vectors = vectorsFor(problem);
+        long gridRows = Grid.points(problem, 1);
+        int row = (int) Grid.tiles(Grid.tiles(Grid.points(problem, 2), processor.lanes()), vectors);
+        int outTiles = (int) Grid.tiles(layer.oc(), outTile);
+        XTile tile;
+        if (merged) {
+            tile = new XTile(vectors, Math.min(row, Math.max(1, 8 / vectors)), (int) Math.min(gridRows, 8), outTiles);
+        } else {
+            tile = new XTile(vectors, Math.min(row, Math.max(1, 4 / vectors)), 1, outTiles);
+            // Wide, then high, as long as the patch stays near: weights are used often, rows read whole.
+            while (tile.rowTiles < row && tile.widened(1).patchBytes() <= NEAR_PATCH_BYTES) {
+                tile = tile.widened(1);
+            }
+            while (tile.rowTiles == row
+                    && tile.rows < gridRows
+                    && tile.heightened(1).patchBytes() <= NEAR_PATCH_BYTES) {
+                tile = tile.heightened(1);
+            }
+            while (tile.rowTiles > 1 && tile.patchBytes() > 2 * PATCH_BYTES) {
+                tile = tile.widened(-1);
+            }
+        }
+        return tile.sharedBy(processor.threads(), problem).keptIn(KEPT_BYTES).stagedIn(LOCAL_BYTES);
+    }
+
+    /** A tile of certain sizes, for whoever knows better than the rule. */
+    Tile tile(int vectors, int rowTiles, int rows, int outTiles) {
+        return new XTile(vectors, rowTiles, rows, outTiles);
+    }
+
+    private final class XTile implements Tile {
+        private final int vectors;
+        private final int rowTiles;
+        private final int rows;
+        private final int outTiles;
+
+        /**
+         * Cuts the work.
+         *
+         * @param vectors vectors of a register tile along the row
+         * @param rowTiles register tiles of a work-item along the row
+         * @param rows rows of the phase grid of a work-item
+         * @param outTiles tiles of output channels of a work-item
+         */
+        XTile(int vectors, int rowTiles, int rows, int outTiles) {
+            this.vectors = vectors;
+            this.rowTiles = rowTiles;
+            this.rows = rows;
+            this.outTiles = outTiles;
+        }
+
+        XTile widened(int by) {
+            return new XTile(vectors, rowTiles + by, rows, outTiles);
+        }
+
+        XTile heightened(int by) {
+            return new XTile(vectors, rowTiles, rows + by, outTiles);
+        }
+
+        /** Halves an item's share until every thread has some: first channels, then rows, then columns. */
+        XTile sharedBy(int threads, Problem problem) {
+            XTile tile = this;
+            while (tile.outTiles > 1 && tile.items(problem) < 16L * threads) {
+                tile = new XTile(vectors, tile.rowTiles, tile.rows, (tile.outTiles + 1) / 2);
+            }
+            while (tile.rows > 1 && tile.items(problem) < 8L * threads) {
+                tile = new XTile(vectors, tile.rowTiles, (tile.rows + 1) / 2, tile.outTiles);
+            }
+            while (tile.rowTiles > 1 && tile.items(problem) < 4L * threads) {
+                tile = new XTile(vectors, (tile.rowTiles + 1) / 2, tile.rows, tile.outTiles);
+            }
+            return tile;
+        }
+
+        /** Halves an item's share until its partial sums fit. */
+        XTile keptIn(long bytes) {
+            XTile tile = this;
+            while (tile.keptBytes() > bytes && tile.outTiles * tile.rows * tile.rowTiles > 1) {
+                if (tile.outTiles > 1) {
+                    tile = new XTile(vectors, tile.rowTiles, tile.rows, (tile.outTiles + 1) / 2);
+                } else if (tile.rows > 1) {
+                    tile = new XTile(vectors, tile.rowTiles, (tile.rows + 1) / 2, tile.outTiles);
+                } else {
+                    tile = new XTile(vectors, (tile.rowTiles + 1) / 2, tile.rows, tile.outTiles);
+                }
+            }
+            return tile;
+        }
+
+        /** Halves an item's share until its patch and partial sums fit. */
+        XTile stagedIn(long bytes) {
+            XTile tile = this;
+            while (tile.rows * tile.rowTiles > 1 && tile.patchBytes() + tile.keptBytes() > bytes) {
+                tile = tile.rows > 1
+                        ? new XTile(vectors, tile.rowTiles, (tile.rows + 1) / 2, tile.outTiles)
+                        : new XTile(vectors, (tile.rowTiles + 1) / 2, tile.rows, tile.outTiles);
+            }
+            return tile;
+        }
+
+        private long patchBytes() {
+            return patchFloats(layer, processor, rows, (long) rowTiles * vectors * processor.lanes())
+                    * inBlock
+                    * Float.BYTES;
+        }
+
+        private long keptBytes() {
+            if (inBlock >= layer.ic()) {
+                return 0;
+            }
+            long rowPhases =
+                    (long) layer.depth().stride() * (merged ? 1 : layer.height().stride());
+            long sums = (long) outTile * vectors * phases() * processor.lanes();
+            return outTiles * rowPhases * rows * rowTiles * sums * Float.BYTES;
+        }
+
+        private long items(Problem problem) {
+            long[] global = range(problem).global();
+            return global[0] * global[1] * global[2];
+        }
+
+        @Override
+        public String constants() {
+            return " -DNV=%d -DXT=%d -DRY=%d -DOC_CHUNK=%d".formatted(vectors, rowTiles, rows, outTiles);
+        }
+
+        @Override
+        public NdRange range(Problem problem) {
+            return NdRange.exactly(
+                    Grid.tiles(Grid.points(problem, 2), (long) rowTiles * vectors * processor.lanes()),
+                    Grid.points(problem, 0) * Grid.tiles(Grid.points(problem, 1), rows),
+                    (long) problem.batch() * layer.groups() * Grid.tiles(Grid.tiles(layer.oc(), outTile), outTiles));
+        }
+    }
+}
