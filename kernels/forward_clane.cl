@@ -23,8 +23,8 @@
 // Writes every output element once, in a fixed order of additions: deterministic.
 // Constants: the layer's (common.cl) and its epilogue (forward.cl);
 //   LANES   output channels in a vector: the float width of the CPU's registers (16: AVX-512)
-//   V, ROWS, P  vectors of channels, rows and positions of a work-item; ROWS * P * V + V + 1 vector registers are in use:
-//           at most 28 sums where there are 32 registers (measured: 28 stay, 32 spill), 12 where there are 16
+//   V, ROWS, P  vectors of channels, rows and positions of a work-item. The inner loop needs ROWS * P * V + V + 1 vector
+//           registers; AVX-512 has 32 (measured: 31 are well, 33 spill and cost a third), other CPUs 16
 //   PHASES  phases of w of a work-item: SW, so that its outputs are neighbours, or 1 where the tile would grow too large
 
 #define CONCATENATE(a, b) a##b
@@ -50,6 +50,8 @@
 
 // Input channels a turn of the inner loop: hides the loop's own instructions (1: up to 4 % slower, 4: no faster).
 #define UNROLL 2
+// Input channels whose products are summed on their own.
+#define PART 64
 
 // Input channels that clane_stage moves at once: a cache line of the result.
 #define STAGE_IC 16
@@ -109,7 +111,7 @@ __kernel void clane_pack(__global const float* restrict weight, __global float* 
 }
 
 // Moves four positions of four channels, the first of both at from and to.
-inline void stage_block(__global const float* restrict from, const size_t plane, __global float* restrict to) {
+inline void stage_block(__global const float* from, const size_t plane, __global float* to) {
     float4 a = vload4(0, from);
     float4 b = vload4(0, from + plane);
     float4 c = vload4(0, from + 2 * plane);
@@ -174,16 +176,11 @@ inline int tap_offset(const int phase, const int k, const int stride, const int 
 }
 
 // Adds a row of taps to the sums of one phase: for each tap of the phase inside the width, every input channel of the
-// group times its TILE_OC weights. rows holds 0 for a row outside the input. The sums are copied so that they stay in
-// registers even if the compiler makes a call of this function.
+// group times its TILE_OC weights. rows holds 0 for a row outside the input. Each PART input channels are summed on
+// their own, in registers: the error then grows with the length of a part and with the number of parts, not with both.
 inline void add_taps(
-        floatV kept[ROWS * P * V], __global const float* const rows[ROWS], __global const float* restrict zeros,
-        __global const float* restrict weights, const int phase_w, const int first_qw, const int IW) {
-    floatV sum[ROWS * P * V];
-#pragma unroll
-    for (int i = 0; i < ROWS * P * V; i++) {
-        sum[i] = kept[i];
-    }
+        floatV kept[ROWS * P * V], __global const float* const rows[ROWS], __global const float* zeros,
+        __global const float* weights, const int phase_w, const int first_qw, const int IW) {
     for (int kw = 0; kw < KW; kw++) {
         const int offset = tap_offset(phase_w, kw, SW, DW, PW);
         const int iw = first_qw + offset;
@@ -196,37 +193,44 @@ inline void add_taps(
             pixels[r] = rows[r] ? rows[r] + (size_t)(iw + staged_begin()) * PIXEL : zeros;
         }
         __global const float* const w_tap = weights + (size_t)kw * (IC_PER_GROUP * TILE_OC);
-#pragma unroll UNROLL
-        for (int ic = 0; ic < IC_PER_GROUP; ic++) {
-            floatV w[V];
+        for (int first_ic = 0; first_ic < IC_PER_GROUP; first_ic += PART) {
+            floatV sum[ROWS * P * V];
 #pragma unroll
-            for (int v = 0; v < V; v++) {
-                w[v] = VECTOR_LOAD(LANES)(ic * V + v, w_tap);
+            for (int i = 0; i < ROWS * P * V; i++) {
+                sum[i] = (floatV)(0.0f);
             }
+#pragma unroll UNROLL
+            for (int ic = first_ic; ic < min(first_ic + PART, IC_PER_GROUP); ic++) {
+                floatV w[V];
 #pragma unroll
-            for (int r = 0; r < ROWS; r++) {
+                for (int v = 0; v < V; v++) {
+                    w[v] = VECTOR_LOAD(LANES)(ic * V + v, w_tap);
+                }
 #pragma unroll
-                for (int p = 0; p < P; p++) {
-                    const floatV x = (floatV)(pixels[r][p * PIXEL + ic]);
+                for (int r = 0; r < ROWS; r++) {
 #pragma unroll
-                    for (int v = 0; v < V; v++) {
-                        sum[(r * P + p) * V + v] += x * w[v];
+                    for (int p = 0; p < P; p++) {
+                        const floatV x = (floatV)(pixels[r][p * PIXEL + ic]);
+#pragma unroll
+                        for (int v = 0; v < V; v++) {
+                            sum[(r * P + p) * V + v] += x * w[v];
+                        }
                     }
                 }
             }
-        }
-    }
 #pragma unroll
-    for (int i = 0; i < ROWS * P * V; i++) {
-        kept[i] = sum[i];
+            for (int i = 0; i < ROWS * P * V; i++) {
+                kept[i] += sum[i];
+            }
+        }
     }
 }
 
 // Adds bias and residual to a finished sum, activates and stores it.
 inline void finish(
         const float sum, const size_t at, const int oc,
-        __global const float* restrict bias, __global const float* restrict slope,
-        __global const float* restrict residual, __global float* restrict output) {
+        __global const float* bias, __global const float* slope,
+        __global const float* residual, __global float* output) {
     const float biased = HAS_BIAS ? sum + bias[oc] : sum;
     output[at] = activate(HAS_RESIDUAL ? biased + residual[at] : biased, ACTIVATION == 3 ? slope[oc] : 0.0f);
 }
@@ -234,8 +238,8 @@ inline void finish(
 // The same for four neighbours of a row.
 inline void finish4(
         const float4 sum, const size_t at, const int oc,
-        __global const float* restrict bias, __global const float* restrict slope,
-        __global const float* restrict residual, __global float* restrict output) {
+        __global const float* bias, __global const float* slope,
+        __global const float* residual, __global float* output) {
     const float4 biased = HAS_BIAS ? sum + (float4)(bias[oc]) : sum;
     const float4 full = HAS_RESIDUAL ? biased + vload4(0, residual + at) : biased;
     vstore4(activate4(full, (float4)(ACTIVATION == 3 ? slope[oc] : 0.0f)), 0, output + at);
@@ -245,8 +249,8 @@ inline void finish4(
 // STEP and channels a plane apart; at is the first element's place.
 inline void store_row(
         const float* tile, const size_t at, const size_t plane, const int first_oc, const int count_oc, const int count_ow,
-        __global const float* restrict bias, __global const float* restrict slope,
-        __global const float* restrict residual, __global float* restrict output) {
+        __global const float* bias, __global const float* slope,
+        __global const float* residual, __global float* output) {
     for (int c = 0; c < count_oc; c += 4) {
         int x = 0;
         if (STEP == 1 && c + 4 <= count_oc) {

@@ -67,34 +67,42 @@ __kernel void phaselane_pack(__global const float* restrict weight, __global flo
     packed[at] = real ? weight[WEIGHT_AT(group * IC_PER_GROUP + ic, ocg, kd, kh, kw)] : 0.0f;
 }
 
-// Adds to QT grid points of a block of phases the taps of one input row and channel.
-FLATTENED void add_row(lanes* sums, __local const float* restrict row, __global const float* restrict weights, const int block) {
-    #pragma unroll 4
-    for (int slot = 0; slot < SLOTS; slot++) {
-        __local const float* const shifted = row - FIRST_J(block) - slot;
+// Adds to QT grid points of a block of phases one slot of taps of one input row and channel.
+FLATTENED void add_slot(lanes* sums, __local const float* row, __global const float* weights) {
+    #pragma unroll
+    for (int m = 0; m < MR; m++) {
+        const lanes weight = LANES_FROM(__global, weights + m * LANES);
         #pragma unroll
-        for (int m = 0; m < MR; m++) {
-            const lanes weight = LANES_FROM(__global, weights + (slot * MR + m) * LANES);
-            #pragma unroll
-            for (int q = 0; q < QT; q++) {
-                sums[m * QT + q] += weight * (lanes)(shifted[q]);
-            }
+        for (int q = 0; q < QT; q++) {
+            sums[m * QT + q] += weight * (lanes)(row[q]);
         }
     }
 }
 
-// Adds all input channels to the tile of phase (rd, rh) and block at grid row h of the patch.
+// Adds all input channels to the tile of phase (rd, rh) and block at grid row h of the patch. The channels of a row and
+// slot are summed on their own: the error then grows with their number and with that of the taps, not with both.
 FLATTENED void add_tile(
-        lanes* sums, __local const float* restrict patch, __global const float* restrict weights,
+        lanes* sums, __local const float* patch, __global const float* weights,
         const int rd, const int rh, const int block, const int h) {
     for (int kd = tap_d(0, rd); kd < KD; kd = tap_d(kd + 1, rd)) {
         const int d = LEAD_D - TAP_SHIFT(kd, SD, DD, PD);
         for (int kh = tap_h(0, rh); kh < KH; kh = tap_h(kh + 1, rh)) {
             __local const float* const row =
-                    patch + (d * PATCH_H + h + LEAD_H - TAP_SHIFT(kh, SH, DH, PH)) * PATCH_W + LEAD_W;
+                    patch + (d * PATCH_H + h + LEAD_H - TAP_SHIFT(kh, SH, DH, PH)) * PATCH_W + LEAD_W - FIRST_J(block);
             __global const float* const taps = weights + ((kd * KH + kh) * BLOCKS + block) * PACKED_BLOCK;
-            for (int ic = 0; ic < IC_PER_GROUP; ic++) {
-                add_row(sums, row + ic * PATCH_CHANNEL, taps + ic * PACKED_IC, block);
+            for (int slot = 0; slot < SLOTS; slot++) {
+                lanes part[MR * QT];
+                #pragma unroll
+                for (int a = 0; a < MR * QT; a++) {
+                    part[a] = (lanes)(0.0f);
+                }
+                for (int ic = 0; ic < IC_PER_GROUP; ic++) {
+                    add_slot(part, row + ic * PATCH_CHANNEL - slot, taps + ic * PACKED_IC + slot * (MR * LANES));
+                }
+                #pragma unroll
+                for (int a = 0; a < MR * QT; a++) {
+                    sums[a] += part[a];
+                }
             }
         }
     }
@@ -102,8 +110,8 @@ FLATTENED void add_tile(
 
 // Stores a tile at output row (od, oh), its first grid point standing at first_ow, as far as it exists.
 FLATTENED void store_tile(
-        __local const lanes* restrict finished, __global const float* restrict bias, __global const float* restrict slope,
-        __global const float* restrict residual, __global float* restrict output, const int n, const int group,
+        __local const lanes* finished, __global const float* bias, __global const float* slope,
+        __global const float* residual, __global float* output, const int n, const int group,
         const int first_ocg, const int od, const int oh, const int first_ow, const int phases, const int OD, const int OH,
         const int OW) {
     for (int m = 0; m < MR; m++) {

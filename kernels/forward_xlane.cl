@@ -15,6 +15,7 @@
 //   XT, RY, OC_CHUNK   tiles of a work-item along the row, grid rows, and output channel tiles
 //   IC_BLOCK           input channels of a patch; where less than all, partial sums wait in local memory
 //   PREFETCH           1: fetch the next patch into the cache while computing (needs Clang and a CPU); 0: do not
+//   SHUFFLE            1: lay phases side by side within registers; 0: through memory (Oclgrind fails on vector elements)
 //   KW_UNROLL          taps of a row that are written out: KW, or else a multiple of SW / gcd(SW, DW)
 
 #define OC_TILES CEIL_DIV(OC_PER_GROUP, MR)
@@ -66,7 +67,7 @@ __kernel void xlane_pack(__global const float* restrict weight, __global float* 
 }
 
 // Adds the KW taps of one input row and channel to the tile's phases of one output row.
-FLATTENED void add_row(lanes* sums, __local const float* restrict row, __global const float* restrict weights) {
+FLATTENED void add_row(lanes* sums, __local const float* row, __global const float* weights) {
     for (int first = 0; first < KW_PACKED; first += KW_UNROLL) {
         __local const float* const shifted = row - first * DW / SW;
         #pragma unroll
@@ -100,7 +101,7 @@ FLATTENED void prefetch_lines(__global const float* next, const int first, const
 // Adds count input channels to the tile of phase (rd, rh) at grid row h of the patch, which begins at its tile; part is
 // the tile's number, for its share of the next patch.
 FLATTENED void add_tile(
-        lanes* sums, __local const float* restrict patch, __global const float* restrict weights, const int count,
+        lanes* sums, __local const float* patch, __global const float* weights, const int count,
         const int rd, const int rh, const int h, __global const float* next, const size_t next_channel, const int part,
         const int IW) {
     for (int ic = part; !MERGE_H && ic < IC_BLOCK; ic += ITEM_TILES) {
@@ -132,23 +133,30 @@ FLATTENED void add_tile(
     }
 }
 
-// Element position of a row of outputs, the phases of NV vectors side by side.
-FLATTENED float row_element(const lanes* row, const int position) {
-    const int q = position / SW;
-    const int v = q / LANES;
-    return ((const float*)&row[v * SW + position - q * SW])[q - v * LANES];
-}
-
 // Lays the phases of each row side by side, as they stand in the output.
-FLATTENED void interleave(__local lanes* restrict rows, const lanes* sums) {
+FLATTENED void interleave(__local lanes* rows, const lanes* sums) {
+    if (!SHUFFLE) {
+        for (int at = 0; at < ACCUMULATORS * LANES; at++) {
+            const int vector = at / LANES;
+            const int row = vector / ROW_VECTORS;
+            const int v = (vector - row * ROW_VECTORS) / SW;
+            const int phase = vector - row * ROW_VECTORS - v * SW;
+            const int q = v * LANES + at - vector * LANES;
+            ((__local float*)rows)[row * ROW_VECTORS * LANES + q * SW + phase] = ((const float*)sums)[at];
+        }
+        return;
+    }
     #pragma unroll
     for (int row = 0; row < TILE_H * MR; row++) {
         #pragma unroll
         for (int e = 0; e < ROW_VECTORS; e++) {
-            lanes side_by_side;
+            lanes side_by_side = (lanes)(0.0f);
             #pragma unroll
             for (int lane = 0; lane < LANES; lane++) {
-                ((float*)&side_by_side)[lane] = row_element(sums + row * ROW_VECTORS, e * LANES + lane);
+                const int q = (e * LANES + lane) / SW;
+                const int phase = e * LANES + lane - q * SW;
+                const int v = q / LANES;
+                side_by_side[lane] = sums[row * ROW_VECTORS + v * SW + phase][q - v * LANES];
             }
             rows[row * ROW_VECTORS + e] = side_by_side;
         }
@@ -157,8 +165,8 @@ FLATTENED void interleave(__local lanes* restrict rows, const lanes* sums) {
 
 // Stores a tile's rows (phase, output channel) from output position (od, first_oh, first_ow) on, as far as they exist.
 FLATTENED void store_tile(
-        __local const lanes* restrict rows, __global const float* restrict bias, __global const float* restrict slope,
-        __global const float* restrict residual, __global float* restrict output, const int n, const int group,
+        __local const lanes* rows, __global const float* bias, __global const float* slope,
+        __global const float* residual, __global float* output, const int n, const int group,
         const int first_ocg, const int od, const int first_oh, const int first_ow, const int OD, const int OH, const int OW) {
     for (int row = 0; row < TILE_H * MR; row++) {
         const int row_phase = row / MR;
@@ -225,10 +233,17 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void xlane(
                         lanes sums[ACCUMULATORS];
                         #pragma unroll
                         for (int a = 0; a < ACCUMULATORS; a++) {
-                            sums[a] = first_ic == 0 ? (lanes)(0.0f) : kept[a];
+                            sums[a] = (lanes)(0.0f);
                         }
                         add_tile(
                                 sums, patch + x * NV * LANES, weights, count, rd, rh, y, next, (size_t)ID * IH * IW, part, IW);
+                        // A block is summed on its own: the error grows with its length and with the number of blocks.
+                        if (first_ic > 0) {
+                            #pragma unroll
+                            for (int a = 0; a < ACCUMULATORS; a++) {
+                                sums[a] += kept[a];
+                            }
+                        }
                         if (first_ic + IC_BLOCK < IC_PER_GROUP) {
                             #pragma unroll
                             for (int a = 0; a < ACCUMULATORS; a++) {

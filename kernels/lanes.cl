@@ -11,7 +11,8 @@
     ((k) * (dilation) - (pad) - TAP_SHIFT(k, stride, dilation, pad) * (stride))
 
 // Everything must end up in one function: accumulators passed on to a function that stays one live in memory, and its
-// vectors are cut in halves (LLVM keeps 512 bits for functions that have them in their signature).
+// vectors are cut in halves (LLVM keeps 512 bits for functions that have them in their signature). No restrict on their
+// parameters: it would come out as an intrinsic that Oclgrind does not know, and the kernel's own restrict is enough.
 #define FLATTENED inline __attribute__((always_inline))
 
 // LANES floats that are computed together. Tensors are only aligned to a float, hence the second type.
@@ -28,7 +29,7 @@ DEFINE_ACTIVATE(activate_lanes, lanes)
 // Copies pitch floats (a multiple of LANES) of an input row, from position first on; outside [0, size) they are zeros.
 // Reads nothing outside the row.
 FLATTENED void stage_row(
-        __local float* restrict staged, __global const float* restrict row, const int pitch, const int first, const int size) {
+        __local float* staged, __global const float* row, const int pitch, const int first, const int size) {
     if (first >= 0 && first + pitch <= size) {
         for (int x = 0; x < pitch; x += LANES) {
             LANES_AT(__local, staged + x) = LANES_FROM(__global, row + first + x);
@@ -58,7 +59,7 @@ FLATTENED void stage_row(
 // Copies the input channels [first_ic, first_ic + count) from position (first_id, first_ih, first_iw) on to a dense
 // patch (count, depth, height, pitch), zeros where the input has ended.
 FLATTENED void stage_patch(
-        __local float* restrict patch, const int depth, const int height, const int pitch, __global const float* restrict input,
+        __local float* patch, const int depth, const int height, const int pitch, __global const float* input,
         const int n, const int first_ic, const int count, const int first_id, const int first_ih, const int first_iw,
         const int ID, const int IH, const int IW) {
     for (int ic = 0; ic < count; ic++) {
@@ -95,7 +96,7 @@ FLATTENED int tap_h(int k, const int r) {
 // place of lane 0, which may lie before the tensor where begin > 0.
 FLATTENED void store_lanes(
         const lanes sum, const long at, const int begin, const int end, const float bias, const float slope,
-        __global const float* restrict residual, __global float* restrict output) {
+        __global const float* residual, __global float* output) {
     const lanes biased = sum + (lanes)(bias);
     if (begin <= 0 && end >= LANES) {
         const lanes full = HAS_RESIDUAL ? biased + LANES_FROM(__global, residual + at) : biased;

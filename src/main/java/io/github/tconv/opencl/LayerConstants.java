@@ -7,8 +7,8 @@ import io.github.tconv.op.TransposedConvolution;
 
 /** The constants of a layer as compiler options, in the names of {@code common.cl}. */
 final class LayerConstants {
-    /** The language that every kernel is written in. */
-    static final String LANGUAGE = "-cl-std=CL1.2";
+    /** The language that every kernel is written in; some drivers print the number of warnings to the user's terminal. */
+    static final String LANGUAGE = "-cl-std=CL1.2 -w";
 
     private static final String[] AXES = {"D", "H", "W"};
 

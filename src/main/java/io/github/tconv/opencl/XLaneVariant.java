@@ -22,6 +22,9 @@ final class XLaneVariant implements ForwardVariant {
     /** Input channels of a block where all phases are merged: their patch has many rows. */
     private static final int MERGED_BLOCK = 16;
 
+    /** Input channels of a block where the sum is long: blocks are summed on their own, for the error's sake. */
+    private static final int SUMMED_BLOCK = 64;
+
     private final LayerShape layer;
     private final Processor processor;
     private final int outTile;
@@ -86,7 +89,8 @@ final class XLaneVariant implements ForwardVariant {
     /** From the layer alone: the block decides the order of additions. */
     private static int inBlock(LayerShape layer, Processor processor, boolean merged) {
         int rows = merged ? 8 : 1;
-        int block = merged ? Math.min(layer.ic(), MERGED_BLOCK) : layer.ic();
+        int most = merged ? MERGED_BLOCK : layer.terms() > ForwardRule.LONG_SUM ? SUMMED_BLOCK : layer.ic();
+        int block = Math.min(layer.ic(), most);
         long channel = patchFloats(layer, processor, rows, 4L * processor.lanes()) * Float.BYTES;
         while (block > 1 && channel * block > 2 * PATCH_BYTES) {
             block = (block + 1) / 2;
@@ -150,7 +154,7 @@ final class XLaneVariant implements ForwardVariant {
 
     @Override
     public String constants() {
-        return " -DLANES=%d -DMR=%d -DMERGE_H=%d -DIC_BLOCK=%d -DKW_UNROLL=%d -DPREFETCH=1"
+        return " -DLANES=%d -DMR=%d -DMERGE_H=%d -DIC_BLOCK=%d -DKW_UNROLL=%d -DPREFETCH=1 -DSHUFFLE=1"
                 .formatted(processor.lanes(), outTile, merged ? 1 : 0, inBlock, unrolledTaps);
     }
 
