@@ -15,9 +15,12 @@ interface ForwardRule {
      */
     ForwardVariant choose(Problem problem, Device device);
 
-    /** The rule of the library. */
+    /**
+     * The rule of the library: the fast variants where they were measured, on processors under PoCL. Elsewhere they are
+     * tested, but the plain kernel computes.
+     */
     static ForwardRule standard() {
-        return (problem, device) -> device.info().type() == DeviceInfo.Type.CPU
+        return (problem, device) -> device.hostMemory() == Device.HostMemory.SAME
                 ? forProcessor(problem, Processor.of(device))
                 : new PlainVariant();
     }

@@ -7,13 +7,20 @@ package io.github.tconv.opencl;
  * @param accumulators vectors of sums that the registers hold beside operands
  * @param threads the kernels that run at once
  * @param localBytes local memory of a work-group
+ * @param prefetches whether its compiler knows how to ask for a cache line ahead of time
  */
-record Processor(int lanes, int accumulators, int threads, long localBytes) {
+record Processor(int lanes, int accumulators, int threads, long localBytes, boolean prefetches) {
 
     static Processor of(Device device) {
         // AVX-512 has 32 registers of 16 floats; AVX has 16 of 8, and NEON 32 of 4, which work in pairs.
         boolean wide = device.vectorWidth() >= 16;
         DeviceInfo info = device.info();
-        return new Processor(wide ? 16 : 8, wide ? 28 : 12, info.computeUnits(), info.localMemoryBytes());
+        return new Processor(
+                wide ? 16 : 8,
+                wide ? 28 : 12,
+                info.computeUnits(),
+                info.localMemoryBytes(),
+                // Mesa's compiler ends the process at this instruction.
+                device.hostMemory() == Device.HostMemory.SAME);
     }
 }

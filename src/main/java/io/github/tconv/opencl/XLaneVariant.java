@@ -92,7 +92,7 @@ final class XLaneVariant implements ForwardVariant {
         int most = merged ? MERGED_BLOCK : layer.terms() > ForwardRule.LONG_SUM ? SUMMED_BLOCK : layer.ic();
         int block = Math.min(layer.ic(), most);
         long channel = patchFloats(layer, processor, rows, 4L * processor.lanes()) * Float.BYTES;
-        while (block > 1 && channel * block > 2 * PATCH_BYTES) {
+        while (block > 1 && channel * block > Math.min(2 * PATCH_BYTES, processor.localBytes() / 2)) {
             block = (block + 1) / 2;
         }
         return block;
@@ -154,8 +154,14 @@ final class XLaneVariant implements ForwardVariant {
 
     @Override
     public String constants() {
-        return " -DLANES=%d -DMR=%d -DMERGE_H=%d -DIC_BLOCK=%d -DKW_UNROLL=%d -DPREFETCH=1 -DSHUFFLE=1"
-                .formatted(processor.lanes(), outTile, merged ? 1 : 0, inBlock, unrolledTaps);
+        return " -DLANES=%d -DMR=%d -DMERGE_H=%d -DIC_BLOCK=%d -DKW_UNROLL=%d -DPREFETCH=%d -DSHUFFLE=1"
+                .formatted(
+                        processor.lanes(),
+                        outTile,
+                        merged ? 1 : 0,
+                        inBlock,
+                        unrolledTaps,
+                        processor.prefetches() ? 1 : 0);
     }
 
     @Override
@@ -194,7 +200,9 @@ final class XLaneVariant implements ForwardVariant {
                 tile = tile.widened(-1);
             }
         }
-        return tile.sharedBy(processor.threads(), problem).keptIn(KEPT_BYTES).stagedIn(LOCAL_BYTES);
+        return tile.sharedBy(processor.threads(), problem)
+                .keptIn(KEPT_BYTES)
+                .stagedIn(Math.min(LOCAL_BYTES, processor.localBytes() * 3 / 4));
     }
 
     /** A tile of certain sizes, for whoever knows better than the rule. */
