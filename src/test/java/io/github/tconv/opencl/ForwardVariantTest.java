@@ -26,6 +26,8 @@ class ForwardVariantTest {
     /** Rules that a device's own would not make; those that do not fit a layer leave it to the plain kernel. */
     private static Map<String, ForwardRule> rules() {
         Map<String, ForwardRule> rules = new TreeMap<>();
+        // What every device but a processor runs, and what no rule chooses on one.
+        rules.put("plain", forced((problem, processor) -> new PlainVariant()));
         rules.put(
                 "channel-lane, suited", forced((problem, processor) -> ChannelLaneVariant.suiting(problem, processor)));
         rules.put(
