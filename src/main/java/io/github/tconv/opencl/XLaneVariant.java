@@ -20,7 +20,7 @@ final class XLaneVariant implements ForwardVariant {
     /** Local memory beyond which input channels are blocked further; the second-level cache holds it. */
     private static final long LOCAL_BYTES = 256 << 10;
     /** Input channels of a block where all phases are merged: their patch has many rows. */
-    private static final int MERGED_BLOCK = 16;
+    private static final int MERGED_BLOCK = 32;
 
     /** Input channels of a block where the sum is long: blocks are summed on their own, for the error's sake. */
     private static final int SUMMED_BLOCK = 64;
