@@ -19,8 +19,10 @@ final class XLaneVariant implements ForwardVariant {
     private static final long KEPT_BYTES = 64 << 10;
     /** Local memory beyond which input channels are blocked further; the second-level cache holds it. */
     private static final long LOCAL_BYTES = 256 << 10;
-    /** Input channels of a block where all phases are merged: their patch has many rows. */
+    /** Most input channels of a block where all phases are merged: their patch has many rows. */
     private static final int MERGED_BLOCK = 32;
+    /** Terms of a merged block that are summed on their own, for the error's sake. */
+    private static final long MERGED_TERMS = 128;
 
     /** Input channels of a block where the sum is long: blocks are summed on their own, for the error's sake. */
     private static final int SUMMED_BLOCK = 64;
@@ -89,7 +91,11 @@ final class XLaneVariant implements ForwardVariant {
     /** From the layer alone: the block decides the order of additions. */
     private static int inBlock(LayerShape layer, Processor processor, boolean merged) {
         int rows = merged ? 8 : 1;
-        int most = merged ? MERGED_BLOCK : layer.terms() > ForwardRule.LONG_SUM ? SUMMED_BLOCK : layer.ic();
+        int most = layer.terms() > ForwardRule.LONG_SUM ? SUMMED_BLOCK : layer.ic();
+        if (merged) {
+            long termsOfChannel = Math.max(1, layer.terms() / layer.ic());
+            most = (int) Math.min(MERGED_BLOCK, Math.max(1, MERGED_TERMS / termsOfChannel));
+        }
         int block = Math.min(layer.ic(), most);
         long channel = patchFloats(layer, processor, rows, 4L * processor.lanes()) * Float.BYTES;
         while (block > 1 && channel * block > Math.min(2 * PATCH_BYTES, processor.localBytes() / 2)) {
