@@ -1,6 +1,7 @@
 package io.github.tconv.bench;
 
 import io.github.tconv.op.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** One way of computing one layer, made ready: everything that a user does once is done. */
 public interface Contender extends AutoCloseable {
@@ -14,6 +15,15 @@ public interface Contender extends AutoCloseable {
      * @return a copy of the result
      */
     Tensor result();
+
+    /**
+     * Says how much memory a call takes beyond input, weight and output.
+     *
+     * @return bytes, or null if it does not tell
+     */
+    default @Nullable Long workspaceBytes() {
+        return null;
+    }
 
     /** Frees everything. */
     @Override

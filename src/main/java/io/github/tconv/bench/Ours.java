@@ -2,6 +2,7 @@ package io.github.tconv.bench;
 
 import io.github.tconv.Engine;
 import io.github.tconv.Prepared;
+import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import java.util.List;
 import java.util.function.Supplier;
@@ -21,14 +22,14 @@ public final class Ours {
                 new Entrant("tconv given", false, operands -> {
                     Prepared prepared = prepare(engine, operands);
                     Tensor output = Tensor.zeros(operands.problem().outputShape());
-                    return contender(prepared, () -> {
+                    return contender(prepared, operands.problem(), () -> {
                         prepared.forward(operands.input(), output);
                         return output;
                     });
                 }),
                 new Entrant("tconv fresh", false, operands -> {
                     Prepared prepared = prepare(engine, operands);
-                    return contender(prepared, () -> prepared.forward(operands.input()));
+                    return contender(prepared, operands.problem(), () -> prepared.forward(operands.input()));
                 }));
     }
 
@@ -36,7 +37,7 @@ public final class Ours {
         return engine.prepare(operands.problem().layer(), operands.weight(), null);
     }
 
-    private static Contender contender(Prepared prepared, Supplier<Tensor> forward) {
+    private static Contender contender(Prepared prepared, Problem problem, Supplier<Tensor> forward) {
         return new Contender() {
             @Override
             public void call() {
@@ -47,6 +48,11 @@ public final class Ours {
             public Tensor result() {
                 Tensor output = forward.get();
                 return Tensor.of(output.toArray(), output.shape());
+            }
+
+            @Override
+            public Long workspaceBytes() {
+                return prepared.workspaceBytes(problem);
             }
 
             @Override

@@ -165,6 +165,9 @@ public record Rounds(
         @Nullable
         String failure;
 
+        @Nullable
+        Long workspaceBytes;
+
         Lane(Entrant entrant, Operands operands) {
             this.entrant = entrant;
             try {
@@ -177,7 +180,12 @@ public record Rounds(
         @Nullable
         Tensor firstResult() {
             try {
-                return contender == null ? null : contender.result();
+                if (contender == null) {
+                    return null;
+                }
+                Tensor result = contender.result();
+                workspaceBytes = contender.workspaceBytes();
+                return result;
             } catch (RuntimeException e) {
                 giveUp(e);
                 return null;
@@ -207,7 +215,8 @@ public record Rounds(
                     : rounds.stream()
                             .map(round -> round.milliseconds.get(place))
                             .toList();
-            return new LayerResult.Entry(entrant.name(), entrant.peer(), failure, milliseconds, accuracy, null);
+            return new LayerResult.Entry(
+                    entrant.name(), entrant.peer(), failure, milliseconds, accuracy, workspaceBytes);
         }
 
         void close() {
