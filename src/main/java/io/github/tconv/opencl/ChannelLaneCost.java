@@ -14,9 +14,13 @@ final class ChannelLaneCost {
     /** Weights of a tile and phase that come from the second-level cache in time; beyond, they come from further. */
     private static final double NEAR_WEIGHT_BYTES = 768 << 10;
     /** Cycles for which the weights of a vector occupy the loads: from near and from far. */
-    private static final int NEAR_LOAD = 5;
+    private static final double NEAR_LOAD = 5;
 
-    private static final int FAR_LOAD = 7;
+    private static final double FAR_LOAD = 6.5;
+    /** Rows that are not neighbours in memory: of several images, and of one, whose border taps they share less often. */
+    private static final double ROWS_OF_IMAGES = 1.04;
+
+    private static final double ROWS_OF_ONE_IMAGE = 1.2;
     /** The latency of a multiply-add over its throughput of one a cycle. */
     private static final int LEAST_ITERATION = 8;
     /** Cycles of a row of taps beside the sums themselves. */
@@ -45,7 +49,8 @@ final class ChannelLaneCost {
     Candidate least() {
         long gridRows = Grid.points(problem, 0) * Grid.points(problem, 1) * problem.batch();
         long points = Grid.points(problem, 2);
-        int most = processor.accumulators() / vectors;
+        // Sums, the weights of one channel and one input value.
+        int most = Math.max(1, (processor.registers() - vectors - 1) / vectors);
         double[] widthTaps = new double[(int) Math.min(points, most) + 1];
         for (int positions = 1; positions < widthTaps.length; positions++) {
             widthTaps[positions] = executedAlongRow(positions);
@@ -68,8 +73,14 @@ final class ChannelLaneCost {
         int sums = rows * positions * vectors;
         double outTiles = layer.groups() * (double) Grid.tiles(layer.oc(), (long) lanes * vectors);
         double weightBytes = (double) Float.BYTES * layer.taps() * layer.ic() * lanes * vectors;
-        int loads = (weightBytes > NEAR_WEIGHT_BYTES ? FAR_LOAD : NEAR_LOAD) * vectors;
-        int iteration = Math.max(Math.max(sums, rows * positions + vectors), Math.max(loads, LEAST_ITERATION));
+        boolean acrossPhases = weightBytes <= ChannelLaneVariant.CACHED_WEIGHT_BYTES;
+        double usedBytes = acrossPhases
+                ? weightBytes
+                : weightBytes
+                        / (layer.depth().stride() * (double) layer.height().stride());
+        double loads = (usedBytes > NEAR_WEIGHT_BYTES ? FAR_LOAD : NEAR_LOAD) * vectors;
+        int operands = rows * positions + vectors;
+        double iteration = Math.max(Math.max(sums, operands), Math.max(loads, LEAST_ITERATION)) + 0.1 * operands;
         double compute = executedTaps * outTiles * ((double) layer.ic() * iteration + 2.0 * sums + TAP_OVERHEAD);
 
         int run = positions * layer.width().stride();
@@ -81,7 +92,8 @@ final class ChannelLaneCost {
         double store = items * rows * vectors * (fours * STORE_FOUR + (run - 4 * fours) * STORE_ONE);
         // The last round of work-items leaves threads idle.
         double idle = Math.ceil(items / processor.threads()) * processor.threads() / items;
-        return (compute + store) * idle / processor.threads();
+        double scattered = rows == 1 ? 1 : problem.batch() >= rows ? ROWS_OF_IMAGES : ROWS_OF_ONE_IMAGE;
+        return (compute + store) * idle * scattered / processor.threads();
     }
 
     /** The taps that the tiles of one row execute over all phases of the width: those with an input position inside. */

@@ -9,6 +9,9 @@ import java.util.List;
  * long sums into at least a vector of channels. The input is staged once, channels innermost.
  */
 final class ChannelLaneVariant implements ForwardVariant {
+    /** Weights that stay in the second-level cache while all phases of a tile are computed. */
+    static final int CACHED_WEIGHT_BYTES = 512 << 10;
+
     private final LayerShape layer;
     private final Processor processor;
     private final int vectors;
@@ -82,8 +85,6 @@ final class ChannelLaneVariant implements ForwardVariant {
         private static final int STAGED_CHANNELS = 16;
         /** The private tile holds all phases of the width as long as it fits the first-level cache. */
         private static final int TILE_BYTES = 32 << 10;
-        /** Weights that stay in the second-level cache while all phases of a tile are computed. */
-        private static final int CACHED_WEIGHT_BYTES = 512 << 10;
 
         private final int rows;
         private final int positions;

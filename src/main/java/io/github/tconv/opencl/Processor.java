@@ -4,12 +4,17 @@ package io.github.tconv.opencl;
  * What the rules for a processor's variants need to know of it.
  *
  * @param lanes floats in a vector register
- * @param accumulators vectors of sums that the registers hold beside operands
+ * @param registers its vector registers
  * @param threads the kernels that run at once
  * @param localBytes local memory of a work-group
  * @param prefetches whether its compiler knows how to ask for a cache line ahead of time
  */
-record Processor(int lanes, int accumulators, int threads, long localBytes, boolean prefetches) {
+record Processor(int lanes, int registers, int threads, long localBytes, boolean prefetches) {
+
+    /** The vectors of sums that the registers hold beside operands. */
+    int accumulators() {
+        return registers - 4;
+    }
 
     static Processor of(Device device) {
         // AVX-512 has 32 registers of 16 floats; AVX has 16 of 8, and NEON 32 of 4, which work in pairs.
@@ -17,7 +22,7 @@ record Processor(int lanes, int accumulators, int threads, long localBytes, bool
         DeviceInfo info = device.info();
         return new Processor(
                 wide ? 16 : 8,
-                wide ? 28 : 12,
+                wide ? 32 : 16,
                 info.computeUnits(),
                 info.localMemoryBytes(),
                 // Mesa's compiler ends the process at this instruction.
