@@ -99,8 +99,11 @@ class ForwardVariantTest {
 
     @TestFactory
     Stream<DynamicNode> everyVariantComputesEveryProblem() {
-        return OpenClBackend.devices().devices().stream()
-                .filter(device -> device.unusable() == null && device.type() == DeviceInfo.Type.CPU)
+        // Where the standard rule takes these variants at all; Mesa's compiler needs minutes for one of them.
+        return Discovery.run().devices().stream()
+                .filter(device -> device.hostMemory() == Device.HostMemory.SAME)
+                .map(Device::info)
+                .filter(device -> device.unusable() == null)
                 .map(device -> DynamicContainer.dynamicContainer(
                         device.name(),
                         rules().entrySet().stream()
