@@ -115,6 +115,15 @@ final class ArchitectureTest {
             .because("native handles have one owner, in one room");
 
     @ArchTest
+    static final ArchRule OPENCL_IS_CALLED_THROUGH_ONE_CLASS = noClasses()
+            .that()
+            .doNotHaveFullyQualifiedName(HOUSE + ".opencl.Calls")
+            .should()
+            .dependOnClassesThat()
+            .haveFullyQualifiedName("org.jocl.CL")
+            .because("a test lets any call of that class fail");
+
+    @ArchTest
     static final ArchRule ONLY_CLI_KNOWS_PICOCLI = noClasses()
             .that()
             .resideOutsideOfPackage(room("cli"))

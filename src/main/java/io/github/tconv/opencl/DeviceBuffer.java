@@ -1,7 +1,6 @@
 package io.github.tconv.opencl;
 
 import java.util.concurrent.atomic.AtomicBoolean;
-import org.jocl.CL;
 import org.jocl.Pointer;
 import org.jocl.cl_mem;
 
@@ -35,7 +34,7 @@ final class DeviceBuffer implements AutoCloseable {
     @Override
     public void close() {
         if (closed.compareAndSet(false, true)) {
-            CL.clReleaseMemObject(memory);
+            Calls.clReleaseMemObject(memory);
             Handles.released();
         }
     }

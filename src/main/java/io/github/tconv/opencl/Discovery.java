@@ -43,9 +43,9 @@ final class Discovery {
         List<cl_platform_id> platforms;
         try {
             int[] count = new int[1];
-            CL.clGetPlatformIDs(0, null, count);
+            Calls.clGetPlatformIDs(0, null, count);
             cl_platform_id[] ids = new cl_platform_id[count[0]];
-            CL.clGetPlatformIDs(ids.length, ids, null);
+            Calls.clGetPlatformIDs(ids.length, ids, null);
             platforms = List.of(ids);
         } catch (CLException e) {
             notes.add("no OpenCL platform: the loader is there, but no driver (ICD) is registered with it ("
@@ -63,9 +63,9 @@ final class Discovery {
         try {
             name = platformString(platform, CL.CL_PLATFORM_NAME);
             int[] count = new int[1];
-            CL.clGetDeviceIDs(platform, OpenCl.ALL_DEVICE_TYPES, 0, null, count);
+            Calls.clGetDeviceIDs(platform, OpenCl.ALL_DEVICE_TYPES, 0, null, count);
             cl_device_id[] ids = new cl_device_id[count[0]];
-            CL.clGetDeviceIDs(platform, OpenCl.ALL_DEVICE_TYPES, ids.length, ids, null);
+            Calls.clGetDeviceIDs(platform, OpenCl.ALL_DEVICE_TYPES, ids.length, ids, null);
             for (cl_device_id id : ids) {
                 devices.add(device(devices.size(), name, platform, id));
             }
@@ -149,17 +149,17 @@ final class Discovery {
 
     private static String platformString(cl_platform_id platform, int parameter) {
         long[] size = new long[1];
-        CL.clGetPlatformInfo(platform, parameter, 0, null, size);
+        Calls.clGetPlatformInfo(platform, parameter, 0, null, size);
         byte[] text = new byte[Math.toIntExact(size[0])];
-        CL.clGetPlatformInfo(platform, parameter, text.length, Pointer.to(text), null);
+        Calls.clGetPlatformInfo(platform, parameter, text.length, Pointer.to(text), null);
         return text(text);
     }
 
     private static String string(cl_device_id id, int parameter) {
         long[] size = new long[1];
-        CL.clGetDeviceInfo(id, parameter, 0, null, size);
+        Calls.clGetDeviceInfo(id, parameter, 0, null, size);
         byte[] text = new byte[Math.toIntExact(size[0])];
-        CL.clGetDeviceInfo(id, parameter, text.length, Pointer.to(text), null);
+        Calls.clGetDeviceInfo(id, parameter, text.length, Pointer.to(text), null);
         return text(text);
     }
 
@@ -170,13 +170,13 @@ final class Discovery {
     /** A number of 1, 4 or 8 bytes; the driver says how many. */
     private static long number(cl_device_id id, int parameter) {
         byte[] bytes = new byte[Long.BYTES];
-        CL.clGetDeviceInfo(id, parameter, sizeOf(id, parameter), Pointer.to(bytes), null);
+        Calls.clGetDeviceInfo(id, parameter, sizeOf(id, parameter), Pointer.to(bytes), null);
         return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong();
     }
 
     private static long sizeOf(cl_device_id id, int parameter) {
         long[] size = new long[1];
-        CL.clGetDeviceInfo(id, parameter, 0, null, size);
+        Calls.clGetDeviceInfo(id, parameter, 0, null, size);
         if (size[0] > Long.BYTES) {
             throw new IllegalStateException(
                     "device parameter %d is no number: %s bytes".formatted(parameter, Arrays.toString(size)));

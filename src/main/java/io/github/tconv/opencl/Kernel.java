@@ -1,7 +1,6 @@
 package io.github.tconv.opencl;
 
 import java.util.Queue;
-import org.jocl.CL;
 import org.jocl.CLException;
 import org.jocl.Pointer;
 import org.jocl.Sizeof;
@@ -38,7 +37,7 @@ final class Kernel implements AutoCloseable {
 
     private Kernel set(long size, Pointer value) {
         try {
-            CL.clSetKernelArg(kernel, arguments, size, value);
+            Calls.clSetKernelArg(kernel, arguments, size, value);
         } catch (CLException e) {
             throw program.failure("clSetKernelArg(" + arguments + ")", name, e);
         }
@@ -49,7 +48,7 @@ final class Kernel implements AutoCloseable {
     /** Starts the kernel; it runs after everything that was enqueued before. */
     void enqueue(cl_command_queue queue, NdRange range) {
         try {
-            CL.clEnqueueNDRangeKernel(
+            Calls.clEnqueueNDRangeKernel(
                     queue, kernel, range.global().length, null, range.global(), range.local(), 0, null, null);
         } catch (CLException e) {
             throw program.failure("clEnqueueNDRangeKernel over " + range, name, e);

@@ -1,7 +1,6 @@
 package io.github.tconv.opencl;
 
 import java.util.Optional;
-import org.jocl.CL;
 
 /** The seam to the native loader: JOCL is switched on here once, or the reason why it cannot be is kept. */
 final class OpenCl {
@@ -24,8 +23,8 @@ final class OpenCl {
             System.setProperty("uniqueLibraryNames", "true");
         }
         try {
-            CL.setExceptionsEnabled(true);
-            CL.clGetPlatformIDs(0, null, new int[1]);
+            Calls.enableExceptions();
+            Calls.clGetPlatformIDs(0, null, new int[1]);
             return Optional.empty();
         } catch (org.jocl.CLException e) {
             // The library is there; a platform may still be missing, which the discovery says better.

@@ -43,7 +43,7 @@ final class Program implements AutoCloseable {
         cl_kernel kernel = kernels.poll();
         if (kernel == null) {
             try {
-                kernel = CL.clCreateKernel(program, name, null);
+                kernel = Calls.clCreateKernel(program, name, null);
                 Handles.acquired();
             } catch (CLException e) {
                 throw failure("clCreateKernel", name, e);
@@ -61,11 +61,11 @@ final class Program implements AutoCloseable {
     void storeIn(ProgramCache disk) {
         try {
             long[] size = new long[1];
-            CL.clGetProgramInfo(program, CL.CL_PROGRAM_BINARY_SIZES, Sizeof.size_t, Pointer.to(size), null);
+            Calls.clGetProgramInfo(program, CL.CL_PROGRAM_BINARY_SIZES, Sizeof.size_t, Pointer.to(size), null);
             if (size[0] > 0) {
                 byte[] binary = new byte[Math.toIntExact(size[0])];
                 Pointer target = Pointer.to(new Pointer[] {Pointer.to(binary)});
-                CL.clGetProgramInfo(program, CL.CL_PROGRAM_BINARIES, Sizeof.POINTER, target, null);
+                Calls.clGetProgramInfo(program, CL.CL_PROGRAM_BINARIES, Sizeof.POINTER, target, null);
                 disk.store(cacheKey, binary);
             }
         } catch (CLException e) {
@@ -85,11 +85,11 @@ final class Program implements AutoCloseable {
     public void close() {
         for (Queue<cl_kernel> kernels : idle.values()) {
             for (cl_kernel kernel = kernels.poll(); kernel != null; kernel = kernels.poll()) {
-                CL.clReleaseKernel(kernel);
+                Calls.clReleaseKernel(kernel);
                 Handles.released();
             }
         }
-        CL.clReleaseProgram(program);
+        Calls.clReleaseProgram(program);
         Handles.released();
     }
 }

@@ -13,7 +13,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
-import org.jocl.CL;
 import org.jocl.CLException;
 import org.jocl.cl_context;
 import org.jocl.cl_device_id;
@@ -134,13 +133,13 @@ final class Programs implements AutoCloseable {
 
     private cl_program fromBinary(byte[] binary) {
         cl_device_id[] ids = {device.id()};
-        cl_program program = CL.clCreateProgramWithBinary(
+        cl_program program = Calls.clCreateProgramWithBinary(
                 context, 1, ids, new long[] {binary.length}, new byte[][] {binary}, new int[1], null);
         try {
-            CL.clBuildProgram(program, 1, ids, "", null, null);
+            Calls.clBuildProgram(program, 1, ids, "", null, null);
             return program;
         } catch (CLException e) {
-            CL.clReleaseProgram(program);
+            Calls.clReleaseProgram(program);
             throw e;
         }
     }
@@ -149,13 +148,13 @@ final class Programs implements AutoCloseable {
         String call = "clCreateProgramWithSource";
         cl_program program = null;
         try {
-            program = CL.clCreateProgramWithSource(context, 1, new String[] {source}, null, null);
+            program = Calls.clCreateProgramWithSource(context, 1, new String[] {source}, null, null);
             call = "clBuildProgram";
-            CL.clBuildProgram(program, 1, new cl_device_id[] {device.id()}, options, null, null);
+            Calls.clBuildProgram(program, 1, new cl_device_id[] {device.id()}, options, null, null);
             return program;
         } catch (CLException e) {
             if (program != null) {
-                CL.clReleaseProgram(program);
+                Calls.clReleaseProgram(program);
             }
             // JOCL's message carries the build log.
             throw new DeviceException(

@@ -42,7 +42,7 @@ final class Session implements AutoCloseable {
             try {
                 cl_context_properties properties = new cl_context_properties();
                 properties.addProperty(CL.CL_CONTEXT_PLATFORM, device.platform());
-                created = CL.clCreateContext(properties, 1, new cl_device_id[] {device.id()}, null, null, null);
+                created = Calls.clCreateContext(properties, 1, new cl_device_id[] {device.id()}, null, null, null);
                 Handles.acquired();
                 call = "clCreateCommandQueue";
                 queue = createQueue(created);
@@ -51,7 +51,7 @@ final class Session implements AutoCloseable {
                 programs = new Programs(device, context, disk);
             } catch (CLException e) {
                 if (created != null) {
-                    CL.clReleaseContext(created);
+                    Calls.clReleaseContext(created);
                     Handles.released();
                 }
                 throw failure(call, "", e);
@@ -59,13 +59,11 @@ final class Session implements AutoCloseable {
         }
     }
 
-    /** The call of OpenCL 1.2, deprecated since, is the only one that every device has. */
-    @SuppressWarnings("deprecation")
     private cl_command_queue createQueue(cl_context created) {
         if (device.info().version().startsWith("OpenCL 1.")) {
-            return CL.clCreateCommandQueue(created, device.id(), 0, null);
+            return Calls.clCreateCommandQueue(created, device.id(), 0, null);
         }
-        return CL.clCreateCommandQueueWithProperties(created, device.id(), new cl_queue_properties(), null);
+        return Calls.clCreateCommandQueueWithProperties(created, device.id(), new cl_queue_properties(), null);
     }
 
     Device device() {
@@ -137,7 +135,7 @@ final class Session implements AutoCloseable {
 
     private DeviceBuffer allocate(long flags, long bytes, @Nullable Pointer host) {
         try {
-            return new DeviceBuffer(CL.clCreateBuffer(context, flags, bytes, host, null), bytes);
+            return new DeviceBuffer(Calls.clCreateBuffer(context, flags, bytes, host, null), bytes);
         } catch (CLException e) {
             String sizes = "%d bytes of at most %d, ".formatted(bytes, device.maxAllocationBytes());
             throw failure("clCreateBuffer", sizes, e);
@@ -147,7 +145,7 @@ final class Session implements AutoCloseable {
     /** Waits for everything enqueued so far. */
     void finish() {
         try {
-            CL.clFinish(queue);
+            Calls.clFinish(queue);
         } catch (CLException e) {
             throw failure("clFinish", "", e);
         }
@@ -164,20 +162,20 @@ final class Session implements AutoCloseable {
         String call = "clFinish";
         try {
             switch (device.hostMemory()) {
-                case SAME -> CL.clFinish(queue);
+                case SAME -> Calls.clFinish(queue);
                 case MAPPED -> {
                     call = "clEnqueueMapBuffer";
-                    ByteBuffer mapped = CL.clEnqueueMapBuffer(
+                    ByteBuffer mapped = Calls.clEnqueueMapBuffer(
                             queue, result.memory(), true, CL.CL_MAP_READ, 0, result.bytes(), 0, null, null, null);
                     call = "clEnqueueUnmapMemObject";
-                    CL.clEnqueueUnmapMemObject(queue, result.memory(), mapped, 0, null, null);
+                    Calls.clEnqueueUnmapMemObject(queue, result.memory(), mapped, 0, null, null);
                     call = "clFinish";
-                    CL.clFinish(queue);
+                    Calls.clFinish(queue);
                 }
                 case APART -> {
                     call = "clEnqueueReadBuffer";
                     Pointer target = Pointer.toBuffer(tensor.memory());
-                    CL.clEnqueueReadBuffer(queue, result.memory(), true, 0, result.bytes(), target, 0, null, null);
+                    Calls.clEnqueueReadBuffer(queue, result.memory(), true, 0, result.bytes(), target, 0, null, null);
                 }
             }
         } catch (CLException e) {
@@ -189,7 +187,7 @@ final class Session implements AutoCloseable {
     /** Waits until the device uses no memory of the caller's any more, after a failure that is being reported. */
     void drain() {
         try {
-            CL.clFinish(queue);
+            Calls.clFinish(queue);
         } catch (CLException e) {
             // The first failure is the one to report.
         }
@@ -205,9 +203,9 @@ final class Session implements AutoCloseable {
             }
             workspaces.close();
             programs.close();
-            CL.clReleaseCommandQueue(queue);
+            Calls.clReleaseCommandQueue(queue);
             Handles.released();
-            CL.clReleaseContext(context);
+            Calls.clReleaseContext(context);
             Handles.released();
         }
     }
