@@ -3,12 +3,16 @@ package io.github.tconv;
 import io.github.tconv.op.Activation;
 import io.github.tconv.op.Backend;
 import io.github.tconv.op.Convolution;
+import io.github.tconv.op.DeviceTensor;
+import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,6 +22,11 @@ import org.jspecify.annotations.Nullable;
  * {@link TransposedConvolution} and {@link Convolution}. The same arguments give the same bits on every call. Each method
  * comes in a form that returns a new tensor and a form that writes a given one, which must not share memory with an
  * operand.
+ *
+ * <p>A {@link DeviceTensor} stays on the device between layers. A call with device tensors alone returns before it is
+ * done, calls are computed in the order in which they were made, and only what the host reads is waited for: a
+ * {@link #download}, and every call with a {@link Tensor} among its operands or results. Both kinds may be mixed, so the
+ * first layer of a chain can read the host's tensor itself and the last write one.
  *
  * <p>An engine may be used by many threads at once; {@link #close()} waits for their calls. Every method throws
  * {@link IllegalArgumentException} for arguments that break a rule, before anything native happens,
@@ -74,9 +83,24 @@ public final class Engine implements AutoCloseable {
      */
     public Tensor forward(TransposedConvolution layer, Tensor input, Tensor weight, @Nullable Tensor bias) {
         Problem problem = layer.problem(batch("input", input, layer), spatial(input));
-        Tensor output = Tensor.zeros(problem.outputShape());
+        Tensor output = backend.resultTensor(problem.outputShape());
         forward(problem, input, weight, bias, output);
         return output;
+    }
+
+    /**
+     * Computes a transposed convolution on the device: returns before it is done.
+     *
+     * @param layer the layer
+     * @param input the input {@code (n, inChannels, spatial...)}
+     * @param weight the layer's weight
+     * @param bias one value an output channel, or null for none
+     * @return the output {@code (n, outChannels, spatial...)}, to be closed
+     */
+    public DeviceTensor forward(
+            TransposedConvolution layer, DeviceTensor input, DeviceTensor weight, @Nullable DeviceTensor bias) {
+        Problem problem = layer.problem(batch("input", input, layer), spatial(input));
+        return onDevice(problem.outputShape(), output -> forward(problem, input, weight, bias, output));
     }
 
     /**
@@ -88,7 +112,7 @@ public final class Engine implements AutoCloseable {
      * @param bias one value an output channel, or null for none
      * @param output of the problem's output shape, written
      */
-    public void forward(Problem problem, Tensor input, Tensor weight, @Nullable Tensor bias, Tensor output) {
+    public void forward(Problem problem, Operand input, Operand weight, @Nullable Operand bias, Operand output) {
         check("input", input, problem.inputShape());
         check("weight", weight, problem.layer().weightShape());
         checkBias(bias, problem.layer().outChannels());
@@ -106,9 +130,24 @@ public final class Engine implements AutoCloseable {
      */
     public Tensor inputGradient(TransposedConvolution layer, Tensor outputGradient, Tensor weight) {
         Problem problem = layer.problemMaking(batch("output gradient", outputGradient, layer), spatial(outputGradient));
-        Tensor inputGradient = Tensor.zeros(problem.inputShape());
+        Tensor inputGradient = backend.resultTensor(problem.inputShape());
         inputGradient(problem, outputGradient, weight, null, inputGradient);
         return inputGradient;
+    }
+
+    /**
+     * Computes the gradient of a transposed convolution by its input on the device: returns before it is done.
+     *
+     * @param layer the layer
+     * @param outputGradient the gradient by the output, of a size that the layer makes
+     * @param weight the layer's weight
+     * @return the gradient {@code (n, inChannels, spatial...)}, to be closed
+     */
+    public DeviceTensor inputGradient(TransposedConvolution layer, DeviceTensor outputGradient, DeviceTensor weight) {
+        Problem problem = layer.problemMaking(batch("output gradient", outputGradient, layer), spatial(outputGradient));
+        return onDevice(
+                problem.inputShape(),
+                inputGradient -> inputGradient(problem, outputGradient, weight, null, inputGradient));
     }
 
     /**
@@ -121,7 +160,7 @@ public final class Engine implements AutoCloseable {
      * @param inputGradient of the problem's input shape, written
      */
     public void inputGradient(
-            Problem problem, Tensor outputGradient, Tensor weight, @Nullable Tensor bias, Tensor inputGradient) {
+            Problem problem, Operand outputGradient, Operand weight, @Nullable Operand bias, Operand inputGradient) {
         check("output gradient", outputGradient, problem.outputShape());
         check("weight", weight, problem.layer().weightShape());
         checkBias(bias, problem.layer().inChannels());
@@ -139,9 +178,23 @@ public final class Engine implements AutoCloseable {
      */
     public Tensor weightGradient(TransposedConvolution layer, Tensor input, Tensor outputGradient) {
         Problem problem = layer.problem(batch("input", input, layer), spatial(input));
-        Tensor weightGradient = Tensor.zeros(layer.weightShape());
+        Tensor weightGradient = backend.resultTensor(layer.weightShape());
         weightGradient(problem, input, outputGradient, weightGradient);
         return weightGradient;
+    }
+
+    /**
+     * Computes the gradient of a transposed convolution by its weight on the device: returns before it is done.
+     *
+     * @param layer the layer
+     * @param input the input {@code (n, inChannels, spatial...)}
+     * @param outputGradient the gradient by the output, of the size that the layer makes of the input
+     * @return the gradient {@code (inChannels, outChannels / groups, kernel...)}, to be closed
+     */
+    public DeviceTensor weightGradient(TransposedConvolution layer, DeviceTensor input, DeviceTensor outputGradient) {
+        Problem problem = layer.problem(batch("input", input, layer), spatial(input));
+        return onDevice(
+                layer.weightShape(), weightGradient -> weightGradient(problem, input, outputGradient, weightGradient));
     }
 
     /**
@@ -152,7 +205,7 @@ public final class Engine implements AutoCloseable {
      * @param outputGradient of the problem's output shape
      * @param weightGradient of the shape of the layer's weight, written
      */
-    public void weightGradient(Problem problem, Tensor input, Tensor outputGradient, Tensor weightGradient) {
+    public void weightGradient(Problem problem, Operand input, Operand outputGradient, Operand weightGradient) {
         check("input", input, problem.inputShape());
         check("output gradient", outputGradient, problem.outputShape());
         checkResult("weight gradient", weightGradient, problem.layer().weightShape(), input, outputGradient);
@@ -167,9 +220,20 @@ public final class Engine implements AutoCloseable {
      */
     public Tensor biasGradient(Tensor outputGradient) {
         checkRank("output gradient", outputGradient);
-        Tensor biasGradient = Tensor.zeros(outputGradient.size(1));
+        Tensor biasGradient = backend.resultTensor(outputGradient.size(1));
         biasGradient(outputGradient, biasGradient);
         return biasGradient;
+    }
+
+    /**
+     * Computes the gradient by the bias on the device: returns before it is done.
+     *
+     * @param outputGradient the gradient by the output {@code (n, channels, spatial...)}
+     * @return the gradient {@code (channels)}, to be closed
+     */
+    public DeviceTensor biasGradient(DeviceTensor outputGradient) {
+        checkRank("output gradient", outputGradient);
+        return onDevice(new int[] {outputGradient.size(1)}, biasGradient -> biasGradient(outputGradient, biasGradient));
     }
 
     /**
@@ -178,7 +242,7 @@ public final class Engine implements AutoCloseable {
      * @param outputGradient the gradient by the output {@code (n, channels, spatial...)}
      * @param biasGradient of shape {@code (channels)}, written
      */
-    public void biasGradient(Tensor outputGradient, Tensor biasGradient) {
+    public void biasGradient(Operand outputGradient, Operand biasGradient) {
         checkRank("output gradient", outputGradient);
         checkResult("bias gradient", biasGradient, new int[] {outputGradient.size(1)}, outputGradient);
         whileOpen(() -> backend.biasGradient(outputGradient, biasGradient));
@@ -195,9 +259,24 @@ public final class Engine implements AutoCloseable {
      */
     public Tensor forward(Convolution layer, Tensor input, Tensor weight, @Nullable Tensor bias) {
         Problem problem = layer.problem(batch("input", input, layer.adjoint()), spatial(input));
-        Tensor output = Tensor.zeros(problem.inputShape());
+        Tensor output = backend.resultTensor(problem.inputShape());
         inputGradient(problem, input, weight, bias, output);
         return output;
+    }
+
+    /**
+     * Computes a convolution on the device: returns before it is done.
+     *
+     * @param layer the layer
+     * @param input the input {@code (n, inChannels, spatial...)}
+     * @param weight the layer's weight {@code (outChannels, inChannels / groups, kernel...)}
+     * @param bias one value an output channel, or null for none
+     * @return the output {@code (n, outChannels, spatial...)}, to be closed
+     */
+    public DeviceTensor forward(
+            Convolution layer, DeviceTensor input, DeviceTensor weight, @Nullable DeviceTensor bias) {
+        Problem problem = layer.problem(batch("input", input, layer.adjoint()), spatial(input));
+        return onDevice(problem.inputShape(), output -> inputGradient(problem, input, weight, bias, output));
     }
 
     /**
@@ -211,9 +290,25 @@ public final class Engine implements AutoCloseable {
      */
     public Tensor inputGradient(Convolution layer, Tensor outputGradient, Tensor weight, int... inputSize) {
         Problem problem = layer.problem(batch("output gradient", outputGradient, layer.adjoint()), inputSize);
-        Tensor inputGradient = Tensor.zeros(problem.outputShape());
+        Tensor inputGradient = backend.resultTensor(problem.outputShape());
         forward(problem, outputGradient, weight, null, inputGradient);
         return inputGradient;
+    }
+
+    /**
+     * Computes the gradient of a convolution by its input on the device: returns before it is done.
+     *
+     * @param layer the layer
+     * @param outputGradient the gradient by the output, of the size that the layer makes of {@code inputSize}
+     * @param weight the layer's weight
+     * @param inputSize the spatial sizes of the layer's input, of which several can make one output size
+     * @return the gradient {@code (n, inChannels, spatial...)}, to be closed
+     */
+    public DeviceTensor inputGradient(
+            Convolution layer, DeviceTensor outputGradient, DeviceTensor weight, int... inputSize) {
+        Problem problem = layer.problem(batch("output gradient", outputGradient, layer.adjoint()), inputSize);
+        return onDevice(
+                problem.outputShape(), inputGradient -> forward(problem, outputGradient, weight, null, inputGradient));
     }
 
     /**
@@ -226,10 +321,94 @@ public final class Engine implements AutoCloseable {
      */
     public Tensor weightGradient(Convolution layer, Tensor input, Tensor outputGradient) {
         Problem problem = layer.problem(batch("input", input, layer.adjoint()), spatial(input));
-        Tensor weightGradient = Tensor.zeros(layer.weightShape());
+        Tensor weightGradient = backend.resultTensor(layer.weightShape());
         // The adjoint reads what the convolution writes.
         weightGradient(problem, /* input= */ outputGradient, /* outputGradient= */ input, weightGradient);
         return weightGradient;
+    }
+
+    /**
+     * Computes the gradient of a convolution by its weight on the device: returns before it is done.
+     *
+     * @param layer the layer
+     * @param input the input {@code (n, inChannels, spatial...)}
+     * @param outputGradient the gradient by the output, of the size that the layer makes of the input
+     * @return the gradient {@code (outChannels, inChannels / groups, kernel...)}, to be closed
+     */
+    public DeviceTensor weightGradient(Convolution layer, DeviceTensor input, DeviceTensor outputGradient) {
+        Problem problem = layer.problem(batch("input", input, layer.adjoint()), spatial(input));
+        return onDevice(
+                layer.weightShape(),
+                weightGradient -> weightGradient(
+                        problem, /* input= */ outputGradient, /* outputGradient= */ input, weightGradient));
+    }
+
+    /**
+     * Makes a tensor on the device, of whatever values.
+     *
+     * @param shape the sizes, outermost first, each at least 1
+     * @return the tensor, to be closed; closing the engine closes it too
+     */
+    public DeviceTensor allocate(int... shape) {
+        return whileOpen(() -> new DeviceTensor(backend, backend.allocate(Tensor.elementsOf(shape)), null, shape));
+    }
+
+    /**
+     * Brings a tensor to the device. The tensor is lent: until the device tensor is closed, it must not be written,
+     * because a device that works in the host's memory uses it in place, without a copy.
+     *
+     * @param tensor the values
+     * @return a tensor of the same shape and values, to be closed; closing the engine closes it too
+     */
+    public DeviceTensor upload(Tensor tensor) {
+        return whileOpen(() -> new DeviceTensor(backend, backend.lend(tensor), tensor, tensor.shape()));
+    }
+
+    /**
+     * Copies a tensor's values into a tensor on the device.
+     *
+     * @param source the values, the caller's again when this returns
+     * @param target of the same shape, written
+     */
+    public void upload(Tensor source, DeviceTensor target) {
+        checkResult("target", target, source.shape(), source);
+        whileOpen(() -> backend.upload(source, target));
+    }
+
+    /**
+     * Copies a device tensor's values to the host, once the calls before are done.
+     *
+     * @param source the values
+     * @return a new tensor of the same shape
+     */
+    public Tensor download(DeviceTensor source) {
+        Tensor target = backend.resultTensor(source.shape());
+        download(source, target);
+        return target;
+    }
+
+    /**
+     * Copies a device tensor's values into a tensor, once the calls before are done.
+     *
+     * @param source the values
+     * @param target of the same shape, written
+     */
+    public void download(DeviceTensor source, Tensor target) {
+        check("source", source, source.shape());
+        checkResult("target", target, source.shape(), source);
+        whileOpen(() -> backend.download(source, target));
+    }
+
+    /** Makes a result on the device, which nobody needs if computing it fails. */
+    private DeviceTensor onDevice(int[] shape, Consumer<DeviceTensor> compute) {
+        DeviceTensor result = allocate(shape);
+        try {
+            compute.accept(result);
+            return result;
+        } catch (RuntimeException | Error e) {
+            result.close();
+            throw e;
+        }
     }
 
     /**
@@ -260,15 +439,9 @@ public final class Engine implements AutoCloseable {
         checkBias(bias, layer.outChannels());
         Tensor slopes = activation.slopes();
         if (slopes != null) {
-            check("slopes", slopes, new int[] {layer.outChannels()});
+            check("slopes", slopes, layer.outChannels());
         }
-        lifetime.readLock().lock();
-        try {
-            checkOpen();
-            return new Prepared(this, layer, backend.prepare(layer, weight, bias, activation));
-        } finally {
-            lifetime.readLock().unlock();
-        }
+        return whileOpen(() -> new Prepared(this, layer, backend.prepare(layer, weight, bias, activation)));
     }
 
     /** Waits for running calls and frees the device. Prepared layers of this engine are freed with it. Idempotent. */
@@ -285,23 +458,38 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    void whileOpen(Runnable call) {
+    /** Begins a call, which {@link #leave} ends: {@link #close} waits for it. */
+    void enter() {
         lifetime.readLock().lock();
-        try {
-            checkOpen();
-            call.run();
-        } finally {
-            lifetime.readLock().unlock();
-        }
-    }
-
-    private void checkOpen() {
         if (closed) {
+            lifetime.readLock().unlock();
             throw new IllegalStateException("the engine is closed");
         }
     }
 
-    static int batch(String name, Tensor tensor, TransposedConvolution layer) {
+    void leave() {
+        lifetime.readLock().unlock();
+    }
+
+    private void whileOpen(Runnable call) {
+        enter();
+        try {
+            call.run();
+        } finally {
+            leave();
+        }
+    }
+
+    private <T> T whileOpen(Supplier<T> call) {
+        enter();
+        try {
+            return call.get();
+        } finally {
+            leave();
+        }
+    }
+
+    static int batch(String name, Operand tensor, TransposedConvolution layer) {
         if (tensor.rank() != layer.rank() + 2) {
             throw new IllegalArgumentException("%s must have %d axes (n, channels and %d spatial) for layer %s: %s"
                     .formatted(name, layer.rank() + 2, layer.rank(), layer, tensor));
@@ -309,38 +497,66 @@ public final class Engine implements AutoCloseable {
         return tensor.size(0);
     }
 
-    static int[] spatial(Tensor tensor) {
+    static int[] spatial(Operand tensor) {
         return Arrays.copyOfRange(tensor.shape(), 2, tensor.rank());
     }
 
-    private static void checkRank(String name, Tensor tensor) {
+    private void checkRank(String name, Operand tensor) {
         if (tensor.rank() < 3 || tensor.rank() > 5) {
             throw new IllegalArgumentException(
                     "%s must have 3 to 5 axes (n, channels and 1 to 3 spatial): %s".formatted(name, tensor));
         }
+        checkUsable(name, tensor);
     }
 
-    static void check(String name, Tensor tensor, int[] shape) {
+    /** Checks a tensor's shape and, on a device, whose it is and that it is open. */
+    private void check(String name, Operand tensor, int... shape) {
         if (!tensor.hasShape(shape)) {
-            throw new IllegalArgumentException(
-                    "%s must have shape %s: %s".formatted(name, Arrays.toString(shape), tensor));
+            throw wrongShape(name, tensor, shape);
         }
+        checkUsable(name, tensor);
     }
 
-    private static void checkBias(@Nullable Tensor bias, int channels) {
-        if (bias != null && !bias.hasShape(channels)) {
-            throw new IllegalArgumentException(
-                    "bias must have one value for each of the %d channels: %s".formatted(channels, bias));
-        }
+    static IllegalArgumentException wrongShape(String name, Operand tensor, int[] shape) {
+        return new IllegalArgumentException(
+                "%s must have shape %s: %s".formatted(name, Arrays.toString(shape), tensor));
     }
 
-    static void checkResult(String name, Tensor result, int[] shape, @Nullable Tensor... operands) {
-        check(name, result, shape);
-        for (Tensor operand : operands) {
-            if (operand != null && operand.sharesMemoryWith(result)) {
+    /** Checks of a tensor on a device whose it is and that it is open. */
+    void checkUsable(String name, Operand tensor) {
+        if (tensor instanceof DeviceTensor onDevice) {
+            if (!onDevice.isOn(backend)) {
                 throw new IllegalArgumentException(
-                        "%s must not share memory with an operand: %s".formatted(name, result));
+                        "%s must be a device tensor of this engine: %s of another".formatted(name, onDevice));
             }
+            onDevice.checkOpen();
         }
+    }
+
+    private void checkBias(@Nullable Operand bias, int channels) {
+        if (bias != null) {
+            if (!bias.hasShape(channels)) {
+                throw new IllegalArgumentException(
+                        "bias must have one value for each of the %d channels: %s".formatted(channels, bias));
+            }
+            checkUsable("bias", bias);
+        }
+    }
+
+    private void checkResult(String name, Operand result, int[] shape, @Nullable Operand... operands) {
+        check(name, result, shape);
+        for (Operand operand : operands) {
+            checkApart(name, result, operand);
+        }
+    }
+
+    static void checkApart(String name, Operand result, @Nullable Operand operand) {
+        if (operand != null && operand.sharesMemoryWith(result)) {
+            throw new IllegalArgumentException("%s must not share memory with an operand: %s".formatted(name, result));
+        }
+    }
+
+    Tensor resultTensor(int... shape) {
+        return backend.resultTensor(shape);
     }
 }

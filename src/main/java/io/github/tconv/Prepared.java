@@ -1,6 +1,8 @@
 package io.github.tconv;
 
 import io.github.tconv.op.Backend.PreparedLayer;
+import io.github.tconv.op.DeviceTensor;
+import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
@@ -42,9 +44,26 @@ public final class Prepared implements AutoCloseable {
      * @return the output {@code (n, outChannels, spatial...)}
      */
     public Tensor forward(Tensor input) {
-        Tensor output = Tensor.zeros(problem(input).outputShape());
-        forward(input, output);
+        Tensor output = engine.resultTensor(problem(input).outputShape());
+        forward(input, null, output);
         return output;
+    }
+
+    /**
+     * Computes the layer on the device: returns before it is done.
+     *
+     * @param input the input {@code (n, inChannels, spatial...)}
+     * @return the output {@code (n, outChannels, spatial...)}, to be closed
+     */
+    public DeviceTensor forward(DeviceTensor input) {
+        DeviceTensor output = engine.allocate(problem(input).outputShape());
+        try {
+            forward(input, null, output);
+            return output;
+        } catch (RuntimeException | Error e) {
+            output.close();
+            throw e;
+        }
     }
 
     /**
@@ -53,7 +72,7 @@ public final class Prepared implements AutoCloseable {
      * @param input the input {@code (n, inChannels, spatial...)}
      * @param output the output {@code (n, outChannels, spatial...)}, written; not over the input's memory
      */
-    public void forward(Tensor input, Tensor output) {
+    public void forward(Operand input, Operand output) {
         forward(input, null, output);
     }
 
@@ -64,13 +83,22 @@ public final class Prepared implements AutoCloseable {
      * @param residual of the output's shape, or null for none
      * @param output the output {@code (n, outChannels, spatial...)}, written; not over another's memory
      */
-    public void forward(Tensor input, @Nullable Tensor residual, Tensor output) {
+    public void forward(Operand input, @Nullable Operand residual, Operand output) {
         Problem problem = problem(input);
         if (residual != null) {
-            Engine.check("residual", residual, problem.outputShape());
+            if (!problem.hasOutput(residual)) {
+                throw Engine.wrongShape("residual", residual, problem.outputShape());
+            }
+            engine.checkUsable("residual", residual);
         }
-        Engine.checkResult("output", output, problem.outputShape(), input, residual);
-        engine.whileOpen(() -> {
+        if (!problem.hasOutput(output)) {
+            throw Engine.wrongShape("output", output, problem.outputShape());
+        }
+        engine.checkUsable("output", output);
+        Engine.checkApart("output", output, input);
+        Engine.checkApart("output", output, residual);
+        engine.enter();
+        try {
             lifetime.readLock().lock();
             try {
                 if (closed) {
@@ -80,7 +108,9 @@ public final class Prepared implements AutoCloseable {
             } finally {
                 lifetime.readLock().unlock();
             }
-        });
+        } finally {
+            engine.leave();
+        }
     }
 
     /**
@@ -103,13 +133,16 @@ public final class Prepared implements AutoCloseable {
         return prepared.workspaceBytes(problem);
     }
 
-    private Problem problem(Tensor input) {
+    private Problem problem(Operand input) {
+        engine.checkUsable("input", input);
         Problem known = last;
         if (known != null && known.hasInput(input)) {
             return known;
         }
         Problem problem = layer.problem(Engine.batch("input", input, layer), Engine.spatial(input));
-        Engine.check("input", input, problem.inputShape());
+        if (!problem.hasInput(input)) {
+            throw Engine.wrongShape("input", input, problem.inputShape());
+        }
         last = problem;
         return problem;
     }

@@ -7,8 +7,11 @@ import org.jspecify.annotations.Nullable;
  * and all gradients of a transposed convolution and of its adjoint convolution are among them.
  *
  * <p>Callers have checked that shapes fit the problem and that no result shares memory with an operand: the
- * {@code Engine} does. Every element of a result is written, whatever it held. The same arguments give the same bits.
- * All methods may be called by many threads at once, {@link #close()} by one after all other calls have returned.
+ * {@code Engine} does, and that device tensors are of this backend. Every element of a result is written, whatever it
+ * held. The same arguments give the same bits. An operation with a tensor of the host's memory among its operands or
+ * results has ended when it returns; one with device tensors alone may still run, in the order of the calls.
+ *
+ * <p>All methods may be called by many threads at once, {@link #close()} by one after all other calls have returned.
  */
 public interface Backend extends AutoCloseable {
 
@@ -30,7 +33,7 @@ public interface Backend extends AutoCloseable {
      * @param output the problem's output, written
      * @throws DeviceException if the device fails
      */
-    void forward(Problem problem, Tensor input, Tensor weight, @Nullable Tensor bias, Tensor output);
+    void forward(Problem problem, Operand input, Operand weight, @Nullable Operand bias, Operand output);
 
     /**
      * Computes {@code inputGradient[n,ic,i] = bias[ic] + sum of outputGradient[n,oc,o] * weight[ic,oc,k]} over the same
@@ -44,7 +47,7 @@ public interface Backend extends AutoCloseable {
      * @throws DeviceException if the device fails
      */
     void inputGradient(
-            Problem problem, Tensor outputGradient, Tensor weight, @Nullable Tensor bias, Tensor inputGradient);
+            Problem problem, Operand outputGradient, Operand weight, @Nullable Operand bias, Operand inputGradient);
 
     /**
      * Computes {@code weightGradient[ic,oc,k] = sum of input[n,ic,i] * outputGradient[n,oc,o]} over the same triples.
@@ -55,7 +58,7 @@ public interface Backend extends AutoCloseable {
      * @param weightGradient of the shape of the layer's weight, written
      * @throws DeviceException if the device fails
      */
-    void weightGradient(Problem problem, Tensor input, Tensor outputGradient, Tensor weightGradient);
+    void weightGradient(Problem problem, Operand input, Operand outputGradient, Operand weightGradient);
 
     /**
      * Computes {@code biasGradient[c] = sum of outputGradient[n,c,o]} over all {@code n} and {@code o}.
@@ -64,7 +67,7 @@ public interface Backend extends AutoCloseable {
      * @param biasGradient of shape {@code (channels)}, written
      * @throws DeviceException if the device fails
      */
-    void biasGradient(Tensor outputGradient, Tensor biasGradient);
+    void biasGradient(Operand outputGradient, Operand biasGradient);
 
     /**
      * Readies a layer with its weight for many calls of any batch and size.
@@ -78,9 +81,69 @@ public interface Backend extends AutoCloseable {
      */
     PreparedLayer prepare(TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation);
 
+    /**
+     * Makes a tensor for a result, of whatever values: every operation writes all elements of its result.
+     *
+     * @param shape the sizes, outermost first, each at least 1
+     * @return a tensor that nothing else uses
+     */
+    default Tensor resultTensor(int... shape) {
+        return Tensor.zeros(shape);
+    }
+
+    /**
+     * Makes room for a device tensor, of whatever values.
+     *
+     * @param elements how many floats it holds
+     * @return the memory, to be closed
+     * @throws DeviceException if the device fails or has too little
+     */
+    Memory allocate(int elements);
+
+    /**
+     * Makes device memory of a tensor's values: the tensor's own memory where that can be, otherwise a copy.
+     *
+     * @param tensor the tensor, lent until the memory is closed
+     * @return the memory, to be closed
+     * @throws DeviceException if the device fails
+     */
+    Memory lend(Tensor tensor);
+
+    /**
+     * Copies a tensor's values to the device.
+     *
+     * @param source the values, the caller's again when this returns
+     * @param target of as many elements, written
+     * @throws DeviceException if the device fails
+     */
+    void upload(Tensor source, DeviceTensor target);
+
+    /**
+     * Copies a device tensor's values to the host, after all operations before.
+     *
+     * @param source the values
+     * @param target of as many elements, written
+     * @throws DeviceException if the device fails
+     */
+    void download(DeviceTensor source, Tensor target);
+
     /** Frees everything this backend holds. */
     @Override
     void close();
+
+    /** What a {@link DeviceTensor} is over. */
+    interface Memory extends AutoCloseable {
+        /**
+         * Tells whether this is neither closed itself nor by its backend's close.
+         *
+         * @return false once it is closed
+         */
+        boolean isOpen();
+
+        /** Gives the memory back. May be called again, by any thread at any time, and after the backend's close. */
+        @Override
+        void close();
+    }
 
     /** A layer with its weight, kept where the backend computes. Thread-safe as its backend is. */
     interface PreparedLayer extends AutoCloseable {
@@ -93,7 +156,7 @@ public interface Backend extends AutoCloseable {
          * @param output the problem's output, written
          * @throws DeviceException if the device fails
          */
-        void forward(Problem problem, Tensor input, @Nullable Tensor residual, Tensor output);
+        void forward(Problem problem, Operand input, @Nullable Operand residual, Operand output);
 
         /**
          * Says how a problem is computed.

@@ -125,11 +125,21 @@ public final class Problem {
      * @param tensor the tensor whose shape is asked for
      * @return whether it is {@code (batch, inChannels, spatial...)}
      */
-    public boolean hasInput(Tensor tensor) {
+    public boolean hasInput(Operand tensor) {
         return matches(tensor, layer.inChannels(), inputSize);
     }
 
-    private boolean matches(Tensor tensor, int channels, int[] spatial) {
+    /**
+     * Tells whether a shape is the output's, without making an array.
+     *
+     * @param tensor the tensor whose shape is asked for
+     * @return whether it is {@code (batch, outChannels, spatial...)}
+     */
+    public boolean hasOutput(Operand tensor) {
+        return matches(tensor, layer.outChannels(), outputSize);
+    }
+
+    private boolean matches(Operand tensor, int channels, int[] spatial) {
         boolean same = tensor.rank() == spatial.length + 2 && tensor.size(0) == batch && tensor.size(1) == channels;
         for (int a = 0; same && a < spatial.length; a++) {
             same = tensor.size(a + 2) == spatial[a];

@@ -13,7 +13,7 @@ import java.util.Arrays;
  * the garbage collector. The shape is immutable, the values are not: a tensor may be shared between threads that only
  * read it.
  */
-public final class Tensor {
+public final class Tensor implements Operand {
     /** The most elements a tensor can have: a Java buffer addresses less than 2 GiB, of which some go to alignment. */
     public static final long MAX_ELEMENTS = (Integer.MAX_VALUE - 2 * Tensor.ALIGNMENT_BYTES) / Float.BYTES;
 
@@ -90,6 +90,17 @@ public final class Tensor {
     }
 
     /**
+     * Counts the elements of a shape.
+     *
+     * @param shape the sizes, outermost first, each at least 1
+     * @return the number of elements
+     * @throws IllegalArgumentException if a size is not positive or there are more than {@link #MAX_ELEMENTS}
+     */
+    public static int elementsOf(int... shape) {
+        return checkShape("tensor", shape);
+    }
+
+    /**
      * Checks that a tensor of a shape can exist.
      *
      * @param name what the tensor is, for the message
@@ -123,49 +134,27 @@ public final class Tensor {
         }
     }
 
-    /**
-     * Returns the sizes.
-     *
-     * @return a new array, outermost first
-     */
+    @Override
     public int[] shape() {
         return shape.clone();
     }
 
-    /**
-     * Returns the number of axes.
-     *
-     * @return at least 1
-     */
+    @Override
     public int rank() {
         return shape.length;
     }
 
-    /**
-     * Returns one size.
-     *
-     * @param axis the axis, 0 being the outermost
-     * @return at least 1
-     */
+    @Override
     public int size(int axis) {
         return shape[axis];
     }
 
-    /**
-     * Returns the number of elements.
-     *
-     * @return the product of all sizes
-     */
+    @Override
     public int elements() {
         return floats.capacity();
     }
 
-    /**
-     * Tells whether this tensor has a certain shape.
-     *
-     * @param expected the sizes, outermost first
-     * @return whether all sizes are equal
-     */
+    @Override
     public boolean hasShape(int... expected) {
         return Arrays.equals(shape, expected);
     }
@@ -177,8 +166,9 @@ public final class Tensor {
      * @param other another tensor
      * @return whether a write to one may change the other
      */
-    public boolean sharesMemoryWith(Tensor other) {
-        return owner == other.owner;
+    @Override
+    public boolean sharesMemoryWith(Operand other) {
+        return other instanceof Tensor that ? owner == that.owner : other.sharesMemoryWith(this);
     }
 
     /**
@@ -262,6 +252,10 @@ public final class Tensor {
      */
     @Override
     public String toString() {
+        return describe(shape);
+    }
+
+    static String describe(int[] shape) {
         return "float32" + Arrays.toString(shape).replace('[', '(').replace(']', ')');
     }
 }

@@ -125,6 +125,11 @@ final class Calls {
         CL.clFinish(queue);
     }
 
+    static void clFlush(cl_command_queue queue) {
+        before("clFlush");
+        CL.clFlush(queue);
+    }
+
     static cl_mem clCreateBuffer(
             cl_context context, long flags, long bytes, @Nullable Pointer host, int @Nullable [] status) {
         interceptor.before("clCreateBuffer", bytes);
@@ -160,6 +165,20 @@ final class Calls {
             @Nullable cl_event event) {
         before("clEnqueueUnmapMemObject");
         CL.clEnqueueUnmapMemObject(queue, memory, mapped, waits, waitFor, event);
+    }
+
+    static void clEnqueueWriteBuffer(
+            cl_command_queue queue,
+            cl_mem memory,
+            boolean blocking,
+            long offset,
+            long bytes,
+            Pointer source,
+            int waits,
+            cl_event @Nullable [] waitFor,
+            @Nullable cl_event event) {
+        before("clEnqueueWriteBuffer");
+        CL.clEnqueueWriteBuffer(queue, memory, blocking, offset, bytes, source, waits, waitFor, event);
     }
 
     static void clEnqueueReadBuffer(

@@ -31,6 +31,11 @@ record Device(
         SAME
     }
 
+    /** The same device, reached in another way. Every device can be treated as one apart. */
+    Device reached(HostMemory other) {
+        return new Device(info, platform, id, other, maxAllocationBytes, vectorWidth);
+    }
+
     @Override
     public String toString() {
         return "%s (%s, %s)".formatted(info.name(), info.platform(), info.version());

@@ -2,6 +2,8 @@ package io.github.tconv.opencl;
 
 import io.github.tconv.op.Activation;
 import io.github.tconv.op.Backend;
+import io.github.tconv.op.DeviceTensor;
+import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
@@ -22,7 +24,8 @@ public final class OpenClBackend implements Backend {
     private final Lifetime lifetime;
     private final Cleaner.Cleanable leak;
 
-    private OpenClBackend(Device device, ForwardRule rule) {
+    /** Opens a device, with a rule of the caller's. */
+    OpenClBackend(Device device, ForwardRule rule) {
         this.rule = rule;
         session = new Session(device);
         lifetime = new Lifetime(session);
@@ -84,28 +87,40 @@ public final class OpenClBackend implements Backend {
     }
 
     @Override
-    public void forward(Problem problem, Tensor input, Tensor weight, @Nullable Tensor bias, Tensor output) {
+    public void forward(Problem problem, Operand input, Operand weight, @Nullable Operand bias, Operand output) {
         // Only for this call, so that nothing is copied that can be used in place.
         try (PreparedForward once =
                 new PreparedForward(session, problem.layer(), weight, bias, Activation.none(), rule, false)) {
             once.forward(problem, input, null, output);
+            if (input instanceof DeviceTensor
+                    && output instanceof DeviceTensor
+                    && session.host().inPlace()) {
+                awaitOwnersOf(weight, bias);
+            }
         } finally {
             Reference.reachabilityFence(weight);
             Reference.reachabilityFence(bias);
         }
     }
 
+    /** Waits for the device where it may still read the host's own memory. */
+    private void awaitOwnersOf(Operand weight, @Nullable Operand bias) {
+        if (weight instanceof Tensor || bias instanceof Tensor) {
+            session.finish();
+        }
+    }
+
     @Override
     public void inputGradient(
-            Problem problem, Tensor outputGradient, Tensor weight, @Nullable Tensor bias, Tensor inputGradient) {
+            Problem problem, Operand outputGradient, Operand weight, @Nullable Operand bias, Operand inputGradient) {
         Problem rank3 = problem.asRank3();
         String options = LayerConstants.withBias(LayerConstants.of(rank3.layer()), bias != null);
         Program program = session.programs().get(List.of("common", "input_gradient"), options);
-        Programs.KERNELS_RUN.lock();
-        try (DeviceBuffer gy = session.operand(outputGradient);
-                DeviceBuffer w = session.operand(weight);
-                DeviceBuffer b = bias == null ? null : session.operand(bias);
-                DeviceBuffer gx = session.result(inputGradient)) {
+        try (Call call = session.call()) {
+            DeviceBuffer gy = call.operand(outputGradient);
+            DeviceBuffer w = call.operand(weight);
+            DeviceBuffer b = call.optional(bias);
+            DeviceBuffer gx = call.result(inputGradient);
             try (Kernel kernel = program.kernel("input_gradient")) {
                 kernel.with(gy)
                         .with(w)
@@ -114,24 +129,19 @@ public final class OpenClBackend implements Backend {
                         .with(LayerConstants.sizes(rank3))
                         .enqueue(session.queue(), NdRange.ofImage(rank3.inputShape()));
             }
-            session.fetch(gx, inputGradient, program);
-        } finally {
-            Programs.KERNELS_RUN.unlock();
-            Reference.reachabilityFence(outputGradient);
-            Reference.reachabilityFence(weight);
-            Reference.reachabilityFence(bias);
+            call.complete(program);
         }
     }
 
     @Override
-    public void weightGradient(Problem problem, Tensor input, Tensor outputGradient, Tensor weightGradient) {
+    public void weightGradient(Problem problem, Operand input, Operand outputGradient, Operand weightGradient) {
         Problem rank3 = problem.asRank3();
         TransposedConvolution layer = rank3.layer();
         Program program = session.programs().get(List.of("common", "weight_gradient"), LayerConstants.of(layer));
-        Programs.KERNELS_RUN.lock();
-        try (DeviceBuffer x = session.operand(input);
-                DeviceBuffer gy = session.operand(outputGradient);
-                DeviceBuffer gw = session.result(weightGradient)) {
+        try (Call call = session.call()) {
+            DeviceBuffer x = call.operand(input);
+            DeviceBuffer gy = call.operand(outputGradient);
+            DeviceBuffer gw = call.result(weightGradient);
             try (Kernel kernel = program.kernel("weight_gradient")) {
                 kernel.with(x)
                         .with(gy)
@@ -139,16 +149,12 @@ public final class OpenClBackend implements Backend {
                         .with(LayerConstants.sizes(rank3))
                         .enqueue(session.queue(), NdRange.of(weightGradient.elements()));
             }
-            session.fetch(gw, weightGradient, program);
-        } finally {
-            Programs.KERNELS_RUN.unlock();
-            Reference.reachabilityFence(input);
-            Reference.reachabilityFence(outputGradient);
+            call.complete(program);
         }
     }
 
     @Override
-    public void biasGradient(Tensor outputGradient, Tensor biasGradient) {
+    public void biasGradient(Operand outputGradient, Operand biasGradient) {
         // The common file needs the constants of some layer; this kernel uses none of them.
         Program program = session.programs()
                 .get(
@@ -156,19 +162,48 @@ public final class OpenClBackend implements Backend {
                         LayerConstants.of(TransposedConvolution.of3d().build()));
         int batch = outputGradient.size(0);
         int channels = outputGradient.size(1);
-        Programs.KERNELS_RUN.lock();
-        try (DeviceBuffer gy = session.operand(outputGradient);
-                DeviceBuffer gb = session.result(biasGradient)) {
+        try (Call call = session.call()) {
+            DeviceBuffer gy = call.operand(outputGradient);
+            DeviceBuffer gb = call.result(biasGradient);
             try (Kernel kernel = program.kernel("bias_gradient")) {
                 kernel.with(gy)
                         .with(gb)
                         .with(batch, channels, outputGradient.elements() / (batch * channels))
                         .enqueue(session.queue(), NdRange.of(channels));
             }
-            session.fetch(gb, biasGradient, program);
-        } finally {
-            Programs.KERNELS_RUN.unlock();
-            Reference.reachabilityFence(outputGradient);
+            call.complete(program);
+        }
+    }
+
+    @Override
+    public Tensor resultTensor(int... shape) {
+        return session.host().resultTensor(shape);
+    }
+
+    @Override
+    public Memory allocate(int elements) {
+        return new DeviceMemory(session, session.borrow(elements), null);
+    }
+
+    @Override
+    public Memory lend(Tensor tensor) {
+        return new DeviceMemory(
+                session, session.host().operand(tensor), session.host().inPlace() ? tensor : null);
+    }
+
+    @Override
+    public void upload(Tensor source, DeviceTensor target) {
+        try (Call call = session.call()) {
+            session.host().write(source, call.result(target));
+            call.complete();
+        }
+    }
+
+    @Override
+    public void download(DeviceTensor source, Tensor target) {
+        try (Call call = session.call()) {
+            session.host().read(call.operand(source), target);
+            call.complete();
         }
     }
 

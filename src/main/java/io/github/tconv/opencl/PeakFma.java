@@ -27,7 +27,6 @@ public final class PeakFma implements AutoCloseable {
     private final int lanes;
     private final NdRange range;
     private final Tensor values;
-    private final DeviceBuffer buffer;
     private int iterations = 64;
 
     private PeakFma(Device device) {
@@ -38,12 +37,6 @@ public final class PeakFma implements AutoCloseable {
         range = new NdRange(new long[] {items}, new long[] {group});
         values = Tensor.zeros(items * lanes);
         session = new Session(device);
-        try {
-            buffer = session.result(values);
-        } catch (RuntimeException e) {
-            session.close();
-            throw e;
-        }
     }
 
     /**
@@ -95,9 +88,12 @@ public final class PeakFma implements AutoCloseable {
     private double burst() {
         Program program = session.programs().get(List.of("peak_fma"), LayerConstants.LANGUAGE + " -DLANES=" + lanes);
         long start = System.nanoTime();
-        try (Kernel kernel = program.kernel("peak_fma")) {
-            kernel.with(buffer).with(iterations).enqueue(session.queue(), range);
-            session.fetch(buffer, values, program);
+        try (Call call = session.call()) {
+            DeviceBuffer result = call.result(values);
+            try (Kernel kernel = program.kernel("peak_fma")) {
+                kernel.with(result).with(iterations).enqueue(session.queue(), range);
+            }
+            call.complete(program);
         }
         return (System.nanoTime() - start) * 1e-9;
     }
@@ -105,7 +101,6 @@ public final class PeakFma implements AutoCloseable {
     /** Frees the device. Idempotent. */
     @Override
     public void close() {
-        buffer.close();
         session.close();
     }
 }

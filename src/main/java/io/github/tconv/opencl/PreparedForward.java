@@ -2,14 +2,13 @@ package io.github.tconv.opencl;
 
 import io.github.tconv.op.Activation;
 import io.github.tconv.op.Backend.PreparedLayer;
-import io.github.tconv.op.DeviceException;
+import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
-import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
-import java.lang.ref.Reference;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,6 +22,7 @@ final class PreparedForward implements PreparedLayer {
     private final Session session;
     private final ForwardRule rule;
     private final String constants;
+    private final boolean copied;
     private final Activation activation;
     private final @Nullable DeviceBuffer bias;
     private final @Nullable DeviceBuffer slopes;
@@ -36,6 +36,8 @@ final class PreparedForward implements PreparedLayer {
     private final Map<Boolean, Launch> substitutes = new ConcurrentHashMap<>();
 
     private volatile @Nullable Launch last;
+
+    private final AtomicBoolean closed = new AtomicBoolean();
 
     /** A tile compiled for one size; best if it is that size's own. */
     private record Launch(
@@ -59,13 +61,14 @@ final class PreparedForward implements PreparedLayer {
     PreparedForward(
             Session session,
             TransposedConvolution layer,
-            Tensor weight,
-            @Nullable Tensor bias,
+            Operand weight,
+            @Nullable Operand bias,
             Activation activation,
             ForwardRule rule,
             boolean copy) {
         this.session = session;
         this.activation = activation;
+        this.copied = copy;
         this.rule = rule;
         this.constants = LayerConstants.of(layer.asRank3());
         this.weight = session.keep(weight, copy);
@@ -74,7 +77,7 @@ final class PreparedForward implements PreparedLayer {
     }
 
     @Override
-    public void forward(Problem problem, Tensor input, @Nullable Tensor residual, Tensor output) {
+    public void forward(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
         Launch launch = last;
         if (launch == null || !launch.best || !launch.isFor(problem, residual != null)) {
             launch = plan(problem, residual != null);
@@ -84,21 +87,19 @@ final class PreparedForward implements PreparedLayer {
         ForwardVariant.Tile tile = launch.tile;
         long stagedFloats = tile.stagedFloats(launch.rank3);
         int[] sizes = LayerConstants.sizes(launch.rank3);
-        Programs.KERNELS_RUN.lock();
-        try (DeviceBuffer x = session.operand(input);
-                DeviceBuffer r = residual == null ? null : session.operand(residual);
-                DeviceBuffer y = session.result(output);
-                Workspace staged = stagedFloats == 0 ? null : session.workspace(stagedFloats)) {
-            if (staged != null) {
+        try (Call call = session.call()) {
+            DeviceBuffer x = call.operand(input);
+            DeviceBuffer r = call.optional(residual);
+            DeviceBuffer y = call.result(output);
+            if (stagedFloats > 0) {
+                DeviceBuffer staged = call.workspace(stagedFloats);
                 try (Kernel kernel = launch.program.kernel(variant.name() + "_stage")) {
-                    kernel.with(x)
-                            .with(staged.buffer())
-                            .with(sizes)
-                            .enqueue(session.queue(), tile.stageRange(launch.rank3));
+                    kernel.with(x).with(staged).with(sizes).enqueue(session.queue(), tile.stageRange(launch.rank3));
                 }
+                x = staged;
             }
             try (Kernel kernel = launch.program.kernel(variant.name())) {
-                kernel.with(staged == null ? x : staged.buffer())
+                kernel.with(x)
                         .with(weight)
                         .with(bias == null ? weight : bias)
                         .with(slopes == null ? weight : slopes)
@@ -107,15 +108,7 @@ final class PreparedForward implements PreparedLayer {
                         .with(sizes)
                         .enqueue(session.queue(), tile.range(launch.rank3));
             }
-            session.fetch(y, output, launch.program);
-        } catch (DeviceException e) {
-            // A kernel that was started must not outlive the buffers of this call.
-            session.drain();
-            throw e;
-        } finally {
-            Programs.KERNELS_RUN.unlock();
-            Reference.reachabilityFence(input);
-            Reference.reachabilityFence(residual);
+            call.complete(launch.program);
         }
     }
 
@@ -155,16 +148,16 @@ final class PreparedForward implements PreparedLayer {
         }
         if (variant.packedFloats() > 0) {
             DeviceBuffer raw = weight;
-            DeviceBuffer target = session.keep(variant.packedFloats());
-            Programs.KERNELS_RUN.lock();
-            try (Kernel kernel = program.kernel(variant.name() + "_pack")) {
+            DeviceBuffer target = copied
+                    ? session.keep(variant.packedFloats())
+                    : session.keep(session.borrow(variant.packedFloats()));
+            try (Call call = session.call();
+                    Kernel kernel = program.kernel(variant.name() + "_pack")) {
                 kernel.with(raw).with(target).enqueue(session.queue(), NdRange.exactly(variant.packedFloats()));
-                session.finish();
+                call.complete();
             } catch (RuntimeException e) {
                 session.release(target);
                 throw e;
-            } finally {
-                Programs.KERNELS_RUN.unlock();
             }
             weight = target;
             session.release(raw);
@@ -193,12 +186,14 @@ final class PreparedForward implements PreparedLayer {
 
     @Override
     public void close() {
-        session.release(weight);
-        if (bias != null) {
-            session.release(bias);
-        }
-        if (slopes != null) {
-            session.release(slopes);
+        if (closed.compareAndSet(false, true)) {
+            session.release(weight);
+            if (bias != null) {
+                session.release(bias);
+            }
+            if (slopes != null) {
+                session.release(slopes);
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ final class Programs implements AutoCloseable {
 
     /**
      * PoCL 3.1 aborts the process if a binary is asked for, which compiles, while kernels of any session run. So every
-     * call holds one of these, and storing the other.
+     * call holds one of these while it enqueues, and storing holds the other and waits for all queues.
      */
     static final Lock KERNELS_RUN;
 
@@ -187,6 +187,7 @@ final class Programs implements AutoCloseable {
         }
         NO_KERNEL_RUNS.lock();
         try {
+            Session.drainAll();
             ran.forEach(program -> program.storeIn(disk));
         } finally {
             NO_KERNEL_RUNS.unlock();

@@ -1,10 +1,15 @@
 package io.github.tconv.opencl;
 
 import io.github.tconv.op.DeviceException;
+import io.github.tconv.op.DeviceTensor;
+import io.github.tconv.op.Operand;
 import io.github.tconv.op.Tensor;
+import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import org.jocl.CL;
 import org.jocl.CLException;
 import org.jocl.Pointer;
@@ -22,13 +27,23 @@ import org.jspecify.annotations.Nullable;
 final class Session implements AutoCloseable {
     /** Contexts are made and freed one at a time: a driver is known to abort otherwise. */
     private static final Object CONTEXTS = new Object();
+    /** What a session may hold for its next calls, where that is not too much for the device. */
+    private static final long MAX_IDLE_BYTES = 1L << 30;
+
+    /** The sessions that are open in this process. */
+    private static final Set<Session> OPEN = ConcurrentHashMap.newKeySet();
 
     private final Device device;
     private final cl_context context;
     private final cl_command_queue queue;
     private final Programs programs;
-    private final WorkspacePool workspaces = new WorkspacePool(bytes -> allocate(CL.CL_MEM_READ_WRITE, bytes, null));
-    private final Set<DeviceBuffer> kept = ConcurrentHashMap.newKeySet();
+    private final HostAccess host;
+    private final BufferPool pool;
+    /** How many shares of each buffer are kept. */
+    private final Map<DeviceBuffer, Integer> kept = new ConcurrentHashMap<>();
+
+    private final Object closing = new Object();
+    private boolean closed;
 
     Session(Device device) {
         this(device, new ProgramCache(CacheFolder.find()));
@@ -36,6 +51,15 @@ final class Session implements AutoCloseable {
 
     Session(Device device, ProgramCache disk) {
         this.device = device;
+        host = switch (device.hostMemory()) {
+            case SAME -> new SameMemory(this);
+            case MAPPED -> new MappedMemory(this);
+            case APART -> new ApartMemory(this);
+        };
+        pool = new BufferPool(
+                this,
+                CL.CL_MEM_READ_WRITE,
+                Math.min(MAX_IDLE_BYTES, device.info().memoryBytes() / 8));
         String call = "clCreateContext";
         synchronized (CONTEXTS) {
             cl_context created = null;
@@ -49,6 +73,7 @@ final class Session implements AutoCloseable {
                 Handles.acquired();
                 context = created;
                 programs = new Programs(device, context, disk);
+                OPEN.add(this);
             } catch (CLException e) {
                 if (created != null) {
                     Calls.clReleaseContext(created);
@@ -83,62 +108,126 @@ final class Session implements AutoCloseable {
         return programs;
     }
 
-    private boolean inPlace() {
-        return device.hostMemory() != Device.HostMemory.APART;
+    /** Begins an operation. */
+    Call call() {
+        return new Call(this);
     }
 
-    /** Brings an operand to the device for one call: in place where the device shares the host's memory. */
-    DeviceBuffer operand(Tensor tensor) {
-        return buffer(tensor, CL.CL_MEM_READ_ONLY | (inPlace() ? CL.CL_MEM_USE_HOST_PTR : CL.CL_MEM_COPY_HOST_PTR));
-    }
-
-    /** Makes room on the device for a result; {@link #fetch} brings it to the tensor. */
-    DeviceBuffer result(Tensor tensor) {
-        return buffer(tensor, inPlace() ? CL.CL_MEM_USE_HOST_PTR : CL.CL_MEM_READ_WRITE);
+    /** How this session's device gets at tensors of the host's. */
+    HostAccess host() {
+        return host;
     }
 
     /**
      * Brings an operand to the device, to stay there until it is released or the session is closed.
      *
-     * @param copy whether it is copied in any case, or used in place as {@link #operand} does
+     * @param copy whether it is copied in any case, or used in place where the device can
      */
-    DeviceBuffer keep(Tensor tensor, boolean copy) {
-        DeviceBuffer buffer = copy ? buffer(tensor, CL.CL_MEM_READ_ONLY | CL.CL_MEM_COPY_HOST_PTR) : operand(tensor);
-        kept.add(buffer);
-        return buffer;
+    DeviceBuffer keep(Operand operand, boolean copy) {
+        if (operand instanceof Tensor tensor) {
+            return keep(copy ? copy(tensor) : host.operand(tensor));
+        }
+        return keep(((DeviceMemory) ((DeviceTensor) operand).memory()).share());
     }
 
     /** Makes a buffer on the device, to stay there until it is released or the session is closed. */
     DeviceBuffer keep(long floats) {
-        DeviceBuffer buffer = allocate(CL.CL_MEM_READ_WRITE, floats * Float.BYTES, null);
-        kept.add(buffer);
-        return buffer;
+        return keep(create(CL.CL_MEM_READ_WRITE, floats * Float.BYTES, null, DeviceBuffer::free));
     }
 
-    /** Borrows device memory for one call; whoever borrows it waits for the device before giving it back. */
-    Workspace workspace(long floats) {
-        return workspaces.take(floats * Float.BYTES);
+    /** Keeps a share of a buffer until it is released or the session is closed. */
+    DeviceBuffer keep(DeviceBuffer share) {
+        kept.merge(share, 1, Integer::sum);
+        return share;
     }
 
-    /** Frees a kept buffer now. */
-    void release(DeviceBuffer buffer) {
-        if (kept.remove(buffer)) {
-            buffer.close();
+    /** Gives a kept share back now; does nothing where the session's close has. */
+    void release(DeviceBuffer share) {
+        boolean[] had = new boolean[1];
+        kept.computeIfPresent(share, (buffer, shares) -> {
+            had[0] = true;
+            return shares == 1 ? null : shares - 1;
+        });
+        if (had[0]) {
+            share.close();
         }
     }
 
-    private DeviceBuffer buffer(Tensor tensor, long flags) {
-        boolean fromHost = (flags & (CL.CL_MEM_USE_HOST_PTR | CL.CL_MEM_COPY_HOST_PTR)) != 0;
-        Pointer host = fromHost ? Pointer.toBuffer(tensor.memory()) : null;
-        return allocate(flags, (long) tensor.elements() * Float.BYTES, host);
+    /** Borrows device memory of whatever content; closing it gives it back. */
+    DeviceBuffer borrow(long floats) {
+        return pool.take(floats * Float.BYTES);
     }
 
-    private DeviceBuffer allocate(long flags, long bytes, @Nullable Pointer host) {
+    private DeviceBuffer copy(Tensor tensor) {
+        DeviceBuffer buffer = create(CL.CL_MEM_READ_WRITE, bytes(tensor), null, DeviceBuffer::free);
         try {
-            return new DeviceBuffer(Calls.clCreateBuffer(context, flags, bytes, host, null), bytes);
+            host.write(tensor, buffer);
+            return buffer;
+        } catch (RuntimeException e) {
+            buffer.close();
+            throw e;
+        }
+    }
+
+    /** Makes a buffer over a tensor's own memory, which must outlive it. */
+    DeviceBuffer over(long flags, Tensor tensor) {
+        return create(
+                flags | CL.CL_MEM_USE_HOST_PTR, bytes(tensor), Pointer.toBuffer(tensor.memory()), DeviceBuffer::free);
+    }
+
+    /** Makes a buffer. */
+    DeviceBuffer create(long flags, long bytes, @Nullable Pointer from, Consumer<DeviceBuffer> whenUnused) {
+        try {
+            return new DeviceBuffer(Calls.clCreateBuffer(context, flags, bytes, from, null), bytes, whenUnused);
         } catch (CLException e) {
             String sizes = "%d bytes of at most %d, ".formatted(bytes, device.maxAllocationBytes());
             throw failure("clCreateBuffer", sizes, e);
+        }
+    }
+
+    private static long bytes(Tensor tensor) {
+        return (long) tensor.elements() * Float.BYTES;
+    }
+
+    /** Copies values to the device and waits for it. */
+    void write(Tensor source, DeviceBuffer target) {
+        try {
+            Pointer from = Pointer.toBuffer(source.memory());
+            Calls.clEnqueueWriteBuffer(queue, target.memory(), true, 0, bytes(source), from, 0, null, null);
+        } catch (CLException e) {
+            throw failure("clEnqueueWriteBuffer", bytes(source) + " bytes, ", e);
+        } finally {
+            Reference.reachabilityFence(source);
+        }
+    }
+
+    /** Waits for everything enqueued so far and copies values from the device. */
+    void read(DeviceBuffer source, Tensor target) {
+        try {
+            Pointer to = Pointer.toBuffer(target.memory());
+            Calls.clEnqueueReadBuffer(queue, source.memory(), true, 0, bytes(target), to, 0, null, null);
+        } catch (CLException e) {
+            throw failure("clEnqueueReadBuffer", bytes(target) + " bytes, ", e);
+        } finally {
+            Reference.reachabilityFence(target);
+        }
+    }
+
+    /** Waits for everything enqueued so far and maps a whole buffer. */
+    ByteBuffer map(DeviceBuffer buffer, long flags) {
+        try {
+            return Calls.clEnqueueMapBuffer(
+                    queue, buffer.memory(), true, flags, 0, buffer.bytes(), 0, null, null, null);
+        } catch (CLException e) {
+            throw failure("clEnqueueMapBuffer", buffer.bytes() + " bytes, ", e);
+        }
+    }
+
+    void unmap(DeviceBuffer buffer, ByteBuffer mapped) {
+        try {
+            Calls.clEnqueueUnmapMemObject(queue, buffer.memory(), mapped, 0, null, null);
+        } catch (CLException e) {
+            throw failure("clEnqueueUnmapMemObject", "", e);
         }
     }
 
@@ -151,37 +240,28 @@ final class Session implements AutoCloseable {
         }
     }
 
-    /**
-     * Waits for everything enqueued so far and makes a result visible in its tensor.
-     *
-     * @param result the buffer
-     * @param tensor the tensor it was made for
-     * @param program what has run by then, to be remembered on the disk
-     */
-    void fetch(DeviceBuffer result, Tensor tensor, Program program) {
-        String call = "clFinish";
+    /** Has the device begin with what is enqueued, without waiting for it. */
+    void flush() {
         try {
-            switch (device.hostMemory()) {
-                case SAME -> Calls.clFinish(queue);
-                case MAPPED -> {
-                    call = "clEnqueueMapBuffer";
-                    ByteBuffer mapped = Calls.clEnqueueMapBuffer(
-                            queue, result.memory(), true, CL.CL_MAP_READ, 0, result.bytes(), 0, null, null, null);
-                    call = "clEnqueueUnmapMemObject";
-                    Calls.clEnqueueUnmapMemObject(queue, result.memory(), mapped, 0, null, null);
-                    call = "clFinish";
-                    Calls.clFinish(queue);
-                }
-                case APART -> {
-                    call = "clEnqueueReadBuffer";
-                    Pointer target = Pointer.toBuffer(tensor.memory());
-                    Calls.clEnqueueReadBuffer(queue, result.memory(), true, 0, result.bytes(), target, 0, null, null);
-                }
-            }
+            Calls.clFlush(queue);
         } catch (CLException e) {
-            throw failure(call, "", e);
+            throw failure("clFlush", "", e);
         }
-        programs.remember(program);
+    }
+
+    boolean isOpen() {
+        synchronized (closing) {
+            return !closed;
+        }
+    }
+
+    /** Waits for everything enqueued so far, where the session is not closed, which has waited. */
+    void drainIfOpen() {
+        synchronized (closing) {
+            if (!closed) {
+                drain();
+            }
+        }
     }
 
     /** Waits until the device uses no memory of the caller's any more, after a failure that is being reported. */
@@ -193,15 +273,30 @@ final class Session implements AutoCloseable {
         }
     }
 
-    /** Frees everything. No call may be running. */
+    /** Waits until no kernel of this process runs; whoever asks sees to it that none is enqueued meanwhile. */
+    static void drainAll() {
+        OPEN.forEach(Session::drainIfOpen);
+    }
+
+    /** Frees everything. No call may be running. Idempotent. */
     @Override
     public void close() {
         synchronized (CONTEXTS) {
-            drain();
-            for (DeviceBuffer buffer : kept) {
-                release(buffer);
+            synchronized (closing) {
+                if (closed) {
+                    return;
+                }
+                drain();
+                closed = true;
             }
-            workspaces.close();
+            OPEN.remove(this);
+            for (DeviceBuffer buffer : kept.keySet()) {
+                while (kept.containsKey(buffer)) {
+                    release(buffer);
+                }
+            }
+            host.close();
+            pool.close();
             programs.close();
             Calls.clReleaseCommandQueue(queue);
             Handles.released();

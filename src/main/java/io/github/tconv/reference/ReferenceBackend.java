@@ -3,6 +3,8 @@ package io.github.tconv.reference;
 import io.github.tconv.op.Activation;
 import io.github.tconv.op.Axis;
 import io.github.tconv.op.Backend;
+import io.github.tconv.op.DeviceTensor;
+import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
@@ -20,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  * elements, of which {@link Span} gives those whose output element exists, so that no inner loop has a test in it.
  */
 public final class ReferenceBackend implements Backend {
+    private volatile boolean closed;
 
     @Override
     public String describe() {
@@ -28,8 +31,8 @@ public final class ReferenceBackend implements Backend {
     }
 
     @Override
-    public void forward(Problem problem, Tensor input, Tensor weight, @Nullable Tensor bias, Tensor output) {
-        forward(problem, input, weight, bias, Activation.none(), null, output);
+    public void forward(Problem problem, Operand input, Operand weight, @Nullable Operand bias, Operand output) {
+        forward(problem, host(input), host(weight), hostOrNull(bias), Activation.none(), null, host(output));
     }
 
     private static void forward(
@@ -96,11 +99,16 @@ public final class ReferenceBackend implements Backend {
 
     @Override
     public void inputGradient(
-            Problem problem, Tensor outputGradient, Tensor weight, @Nullable Tensor bias, Tensor inputGradient) {
+            Problem problem,
+            Operand outputGradient,
+            Operand weight,
+            @Nullable Operand givenBias,
+            Operand inputGradient) {
         Sizes z = new Sizes(problem);
-        FloatBuffer gy = outputGradient.floats();
-        FloatBuffer w = weight.floats();
-        FloatBuffer gx = inputGradient.floats();
+        FloatBuffer gy = host(outputGradient).floats();
+        FloatBuffer w = host(weight).floats();
+        FloatBuffer gx = host(inputGradient).floats();
+        Tensor bias = hostOrNull(givenBias);
         parallel(z.batch * z.ic, plane -> {
             int n = plane / z.ic;
             int ic = plane % z.ic;
@@ -140,11 +148,11 @@ public final class ReferenceBackend implements Backend {
     }
 
     @Override
-    public void weightGradient(Problem problem, Tensor input, Tensor outputGradient, Tensor weightGradient) {
+    public void weightGradient(Problem problem, Operand input, Operand outputGradient, Operand weightGradient) {
         Sizes z = new Sizes(problem);
-        FloatBuffer x = input.floats();
-        FloatBuffer gy = outputGradient.floats();
-        FloatBuffer gw = weightGradient.floats();
+        FloatBuffer x = host(input).floats();
+        FloatBuffer gy = host(outputGradient).floats();
+        FloatBuffer gw = host(weightGradient).floats();
         parallel(z.ic * z.ocPerGroup, pair -> {
             int ic = pair / z.ocPerGroup;
             int oc = z.firstOc(ic) + pair % z.ocPerGroup;
@@ -184,11 +192,12 @@ public final class ReferenceBackend implements Backend {
     }
 
     @Override
-    public void biasGradient(Tensor outputGradient, Tensor biasGradient) {
+    public void biasGradient(Operand outputGradient, Operand biasGradient) {
         int batch = outputGradient.size(0);
         int channels = outputGradient.size(1);
         int plane = outputGradient.elements() / (batch * channels);
-        FloatBuffer gy = outputGradient.floats();
+        FloatBuffer gy = host(outputGradient).floats();
+        Tensor sums = host(biasGradient);
         parallel(channels, c -> {
             double sum = 0;
             for (int n = 0; n < batch; n++) {
@@ -197,7 +206,7 @@ public final class ReferenceBackend implements Backend {
                     sum += gy.get(o);
                 }
             }
-            biasGradient.set(c, (float) sum);
+            sums.set(c, (float) sum);
         });
     }
 
@@ -210,8 +219,9 @@ public final class ReferenceBackend implements Backend {
         Activation keptActivation = slopes == null ? activation : Activation.prelu(slopes.copy());
         return new PreparedLayer() {
             @Override
-            public void forward(Problem problem, Tensor input, @Nullable Tensor residual, Tensor output) {
-                ReferenceBackend.forward(problem, input, keptWeight, keptBias, keptActivation, residual, output);
+            public void forward(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
+                ReferenceBackend.forward(
+                        problem, host(input), keptWeight, keptBias, keptActivation, hostOrNull(residual), host(output));
             }
 
             @Override
@@ -231,9 +241,72 @@ public final class ReferenceBackend implements Backend {
         };
     }
 
+    /** A device tensor of this backend is memory of the host, like every tensor's. */
+    private final class HostMemory implements Memory {
+        private volatile @Nullable Tensor tensor;
+
+        HostMemory(Tensor tensor) {
+            this.tensor = tensor;
+        }
+
+        Tensor tensor() {
+            Tensor open = tensor;
+            if (open == null) {
+                throw new IllegalStateException("the device tensor is closed");
+            }
+            return open;
+        }
+
+        @Override
+        public boolean isOpen() {
+            return tensor != null && !closed;
+        }
+
+        @Override
+        public void close() {
+            tensor = null;
+        }
+    }
+
+    private static Tensor host(Operand operand) {
+        if (operand instanceof DeviceTensor onDevice) {
+            return ((HostMemory) onDevice.memory()).tensor();
+        }
+        return (Tensor) operand;
+    }
+
+    private static @Nullable Tensor hostOrNull(@Nullable Operand operand) {
+        return operand == null ? null : host(operand);
+    }
+
+    @Override
+    public Memory allocate(int elements) {
+        return new HostMemory(Tensor.zeros(elements));
+    }
+
+    @Override
+    public Memory lend(Tensor tensor) {
+        return new HostMemory(tensor);
+    }
+
+    @Override
+    public void upload(Tensor source, DeviceTensor target) {
+        copy(source, host(target));
+    }
+
+    @Override
+    public void download(DeviceTensor source, Tensor target) {
+        copy(host(source), target);
+    }
+
+    private static void copy(Tensor from, Tensor to) {
+        to.floats().put(from.floats());
+    }
+
+    /** Only notes it: everything held is the garbage collector's. */
     @Override
     public void close() {
-        // Holds nothing.
+        closed = true;
     }
 
     private static void parallel(int count, IntConsumer work) {

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.tconv.Engine;
 import io.github.tconv.op.Activation;
 import io.github.tconv.op.Backend.PreparedLayer;
 import io.github.tconv.op.DeviceException;
@@ -51,6 +52,28 @@ class NativeHandlesTest {
                     PreparedLayer forgotten =
                             backend.prepare(PROBLEM.layer(), weight, bias, Activation.prelu(Tensor.zeros(3)));
                     forgotten.forward(PROBLEM, input, output.copy(), output);
+                }
+            }
+        }
+    }
+
+    /** Whoever forgets to close a device tensor gets it back from the garbage collector, and the engine's close at last. */
+    @Test
+    void forgottenDeviceTensorsLeaveNothing() throws InterruptedException {
+        for (DeviceInfo device : OpenClBackend.devices().devices()) {
+            if (device.unusable() == null) {
+                try (Engine engine = Engine.of(OpenClBackend.open(String.valueOf(device.index())))) {
+                    Tensor tensor = Tensor.zeros(3);
+                    long open = Handles.live();
+                    engine.upload(tensor);
+                    assertTrue(Handles.live() > open);
+                    for (int i = 0; i < 100 && Handles.live() > open; i++) {
+                        System.gc();
+                        Thread.sleep(10);
+                    }
+                    assertEquals(open, Handles.live(), "the collector closed it");
+                    engine.upload(tensor);
+                    engine.allocate(5);
                 }
             }
         }

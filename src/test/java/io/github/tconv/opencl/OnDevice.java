@@ -1,0 +1,145 @@
+package io.github.tconv.opencl;
+
+import io.github.tconv.op.Activation;
+import io.github.tconv.op.Backend;
+import io.github.tconv.op.DeviceTensor;
+import io.github.tconv.op.Operand;
+import io.github.tconv.op.Problem;
+import io.github.tconv.op.Tensor;
+import io.github.tconv.op.TransposedConvolution;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.BiConsumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A backend all of whose operations go through device tensors: what it is given is uploaded, what it returns downloaded.
+ * So the contract that holds for tensors of the host's is asked of device tensors too.
+ */
+public final class OnDevice implements Backend {
+    private final Backend backend;
+
+    public OnDevice(Backend backend) {
+        this.backend = backend;
+    }
+
+    /** Brings operands to the device, has the result computed there, and brings it back. */
+    private void through(
+            Operand result,
+            BiConsumer<List<@Nullable DeviceTensor>, DeviceTensor> compute,
+            @Nullable Operand... operands) {
+        List<@Nullable DeviceTensor> uploaded = new ArrayList<>();
+        try (DeviceTensor target =
+                new DeviceTensor(backend, backend.allocate(result.elements()), null, result.shape())) {
+            for (Operand operand : operands) {
+                uploaded.add(
+                        operand == null
+                                ? null
+                                : new DeviceTensor(
+                                        backend, backend.lend((Tensor) operand), (Tensor) operand, operand.shape()));
+            }
+            // Not a number, as the caller's result is: an element that is not written shows.
+            backend.upload((Tensor) result, target);
+            compute.accept(uploaded, target);
+            backend.download(target, (Tensor) result);
+        } finally {
+            for (DeviceTensor tensor : uploaded) {
+                if (tensor != null) {
+                    tensor.close();
+                }
+            }
+        }
+    }
+
+    @Override
+    public String describe() {
+        return backend.describe();
+    }
+
+    @Override
+    public void forward(Problem problem, Operand input, Operand weight, @Nullable Operand bias, Operand output) {
+        through(
+                output,
+                (in, out) -> backend.forward(problem, in.get(0), in.get(1), in.get(2), out),
+                input,
+                weight,
+                bias);
+    }
+
+    @Override
+    public void inputGradient(
+            Problem problem, Operand outputGradient, Operand weight, @Nullable Operand bias, Operand inputGradient) {
+        through(
+                inputGradient,
+                (in, out) -> backend.inputGradient(problem, in.get(0), in.get(1), in.get(2), out),
+                outputGradient,
+                weight,
+                bias);
+    }
+
+    @Override
+    public void weightGradient(Problem problem, Operand input, Operand outputGradient, Operand weightGradient) {
+        through(
+                weightGradient,
+                (in, out) -> backend.weightGradient(problem, in.get(0), in.get(1), out),
+                input,
+                outputGradient);
+    }
+
+    @Override
+    public void biasGradient(Operand outputGradient, Operand biasGradient) {
+        through(biasGradient, (in, out) -> backend.biasGradient(in.get(0), out), outputGradient);
+    }
+
+    @Override
+    public PreparedLayer prepare(
+            TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
+        PreparedLayer prepared = backend.prepare(layer, weight, bias, activation);
+        return new PreparedLayer() {
+            @Override
+            public void forward(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
+                through(output, (in, out) -> prepared.forward(problem, in.get(0), in.get(1), out), input, residual);
+            }
+
+            @Override
+            public String describe(Problem problem) {
+                return prepared.describe(problem);
+            }
+
+            @Override
+            public long workspaceBytes(Problem problem) {
+                return prepared.workspaceBytes(problem);
+            }
+
+            @Override
+            public void close() {
+                prepared.close();
+            }
+        };
+    }
+
+    @Override
+    public Memory allocate(int elements) {
+        return backend.allocate(elements);
+    }
+
+    @Override
+    public Memory lend(Tensor tensor) {
+        return backend.lend(tensor);
+    }
+
+    @Override
+    public void upload(Tensor source, DeviceTensor target) {
+        backend.upload(source, target);
+    }
+
+    @Override
+    public void download(DeviceTensor source, Tensor target) {
+        backend.download(source, target);
+    }
+
+    @Override
+    public void close() {
+        backend.close();
+    }
+}
