@@ -31,7 +31,9 @@ import org.jspecify.annotations.Nullable;
  * <p>An engine may be used by many threads at once; {@link #close()} waits for their calls. Every method throws
  * {@link IllegalArgumentException} for arguments that break a rule, before anything native happens,
  * {@link IllegalStateException} after {@link #close()}, and {@link io.github.tconv.op.DeviceException} if the device
- * fails: it never falls back to another device midway.
+ * fails: it never falls back to another device midway. After a {@code DeviceException} the values of a given result are
+ * not defined, but nothing writes there any more, and the engine may be used again. Where the device has no room for all
+ * of a forward pass or a gradient by the input, it is computed in parts, with the same bits.
  */
 public final class Engine implements AutoCloseable {
     private final Backend backend;

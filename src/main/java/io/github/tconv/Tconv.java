@@ -1,5 +1,6 @@
 package io.github.tconv;
 
+import io.github.tconv.op.DeviceException;
 import io.github.tconv.opencl.DeviceList;
 import io.github.tconv.opencl.OpenClBackend;
 import io.github.tconv.reference.ReferenceBackend;
@@ -32,20 +33,28 @@ public final class Tconv {
      *     (the first of that type), an index into {@link #devices()}, or a part of a device's or platform's name
      * @return an engine, to be closed
      * @throws IllegalArgumentException if there is no such device; the message says what there is
+     * @throws DeviceException if the device cannot be opened; {@code auto} then computes in plain Java, and says why
      */
     public static Engine open(String device) {
         return switch (device.strip().toLowerCase(Locale.ROOT)) {
             case "reference" -> new Engine(new ReferenceBackend(), null);
-            case "auto" ->
-                OpenClBackend.openPreferred()
-                        .map(backend -> new Engine(backend, null))
-                        .orElseGet(Tconv::openFallback);
+            case "auto" -> openAuto();
             default -> new Engine(OpenClBackend.open(device), null);
         };
     }
 
-    private static Engine openFallback() {
-        String reason = OpenClBackend.whyNone();
+    /** A device that is listed and cannot be opened (a driver older than its library, a card in use) is no device. */
+    private static Engine openAuto() {
+        try {
+            return OpenClBackend.openPreferred()
+                    .map(backend -> new Engine(backend, null))
+                    .orElseGet(() -> openFallback(OpenClBackend.whyNone()));
+        } catch (DeviceException e) {
+            return openFallback(String.valueOf(e.getMessage()));
+        }
+    }
+
+    private static Engine openFallback(String reason) {
         if (FALLBACK_SAID.compareAndSet(false, true)) {
             LOG.log(System.Logger.Level.WARNING, "tconv computes in plain Java: {0}", reason);
         }

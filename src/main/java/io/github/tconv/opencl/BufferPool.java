@@ -66,14 +66,23 @@ final class BufferPool implements AutoCloseable {
         }
     }
 
+    /** Frees what is idle now; false if nothing was. */
+    boolean freeIdle() {
+        synchronized (idle) {
+            boolean any = !idle.isEmpty();
+            idle.forEach(DeviceBuffer::free);
+            idle.clear();
+            idleBytes = 0;
+            return any;
+        }
+    }
+
     /** Frees what is idle, now and later. */
     @Override
     public void close() {
         synchronized (idle) {
             closed = true;
-            idle.forEach(DeviceBuffer::free);
-            idle.clear();
-            idleBytes = 0;
+            freeIdle();
         }
     }
 }

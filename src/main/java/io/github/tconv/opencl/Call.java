@@ -1,5 +1,6 @@
 package io.github.tconv.opencl;
 
+import io.github.tconv.op.DeviceException;
 import io.github.tconv.op.DeviceTensor;
 import io.github.tconv.op.Operand;
 import io.github.tconv.op.Tensor;
@@ -93,6 +94,17 @@ final class Call implements AutoCloseable {
      * @param programs what has run by then, to be remembered on the disk
      */
     void complete(Program... programs) {
+        try {
+            complete();
+        } catch (DeviceException e) {
+            throw programs.length == 0 ? e : programs[programs.length - 1].named(e);
+        }
+        for (Program program : programs) {
+            session.programs().remember(program);
+        }
+    }
+
+    private void complete() {
         if (results != 0) {
             for (int i = 0; i < count; i++) {
                 if ((results & 1L << i) != 0 && operands[i] instanceof Tensor tensor) {
@@ -105,9 +117,6 @@ final class Call implements AutoCloseable {
             session.flush();
         }
         complete = true;
-        for (Program program : programs) {
-            session.programs().remember(program);
-        }
     }
 
     /** Gives back what the operation held. After a failure, which is being reported, it waits for the device first. */

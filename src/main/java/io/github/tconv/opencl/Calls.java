@@ -3,6 +3,7 @@ package io.github.tconv.opencl;
 import java.nio.ByteBuffer;
 import org.jocl.BuildProgramFunction;
 import org.jocl.CL;
+import org.jocl.CLException;
 import org.jocl.CreateContextFunction;
 import org.jocl.Pointer;
 import org.jocl.cl_command_queue;
@@ -19,12 +20,14 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Every call into OpenCL that this library makes: one method for each native call that is used, with its name and
- * arguments. A status other than {@code CL_SUCCESS} is a {@link org.jocl.CLException}, once
- * {@link #enableExceptions} was called.
+ * arguments. A status other than {@code CL_SUCCESS} is a {@link CLException}, once {@link #enableExceptions} was called;
+ * of a release it is a warning.
  *
  * <p>The one place where a test can let a call fail, which no driver does on demand: see {@link #intercept}.
  */
 final class Calls {
+    private static final System.Logger LOG = System.getLogger(Calls.class.getName());
+
     /** Comes before every call, and throws where the call is to fail instead. */
     @FunctionalInterface
     interface Interceptor {
@@ -33,7 +36,7 @@ final class Calls {
          *
          * @param call the name of the OpenCL function
          * @param bytes what the call allocates, 0 for all but {@code clCreateBuffer}
-         * @throws org.jocl.CLException if the call is to fail with the exception's status
+         * @throws CLException if the call is to fail with the exception's status
          */
         void before(String call, long bytes);
     }
@@ -51,6 +54,16 @@ final class Calls {
 
     private static void before(String call) {
         interceptor.before(call, 0);
+    }
+
+    /** Whoever frees something has nothing better to do than to go on freeing the rest: a failure is said, not thrown. */
+    private static void release(String call, Runnable release) {
+        try {
+            before(call);
+            release.run();
+        } catch (CLException e) {
+            LOG.log(System.Logger.Level.WARNING, "{0} failed: {1}", call, e.getMessage());
+        }
     }
 
     /** Loads JOCL's native library and has it throw where a call fails. */
@@ -97,8 +110,7 @@ final class Calls {
     }
 
     static void clReleaseContext(cl_context context) {
-        before("clReleaseContext");
-        CL.clReleaseContext(context);
+        release("clReleaseContext", () -> CL.clReleaseContext(context));
     }
 
     /** The call of OpenCL 1.2, deprecated since, is the only one that every device has. */
@@ -116,8 +128,7 @@ final class Calls {
     }
 
     static void clReleaseCommandQueue(cl_command_queue queue) {
-        before("clReleaseCommandQueue");
-        CL.clReleaseCommandQueue(queue);
+        release("clReleaseCommandQueue", () -> CL.clReleaseCommandQueue(queue));
     }
 
     static void clFinish(cl_command_queue queue) {
@@ -137,8 +148,7 @@ final class Calls {
     }
 
     static void clReleaseMemObject(cl_mem memory) {
-        before("clReleaseMemObject");
-        CL.clReleaseMemObject(memory);
+        release("clReleaseMemObject", () -> CL.clReleaseMemObject(memory));
     }
 
     static ByteBuffer clEnqueueMapBuffer(
@@ -231,8 +241,7 @@ final class Calls {
     }
 
     static void clReleaseProgram(cl_program program) {
-        before("clReleaseProgram");
-        CL.clReleaseProgram(program);
+        release("clReleaseProgram", () -> CL.clReleaseProgram(program));
     }
 
     static cl_kernel clCreateKernel(cl_program program, String name, int @Nullable [] status) {
@@ -260,7 +269,6 @@ final class Calls {
     }
 
     static void clReleaseKernel(cl_kernel kernel) {
-        before("clReleaseKernel");
-        CL.clReleaseKernel(kernel);
+        release("clReleaseKernel", () -> CL.clReleaseKernel(kernel));
     }
 }

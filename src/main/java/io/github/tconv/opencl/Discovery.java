@@ -48,8 +48,11 @@ final class Discovery {
             Calls.clGetPlatformIDs(ids.length, ids, null);
             platforms = List.of(ids);
         } catch (CLException e) {
-            notes.add("no OpenCL platform: the loader is there, but no driver (ICD) is registered with it ("
-                    + e.getMessage() + ")");
+            notes.add(
+                    e.getStatus() == CL.CL_PLATFORM_NOT_FOUND_KHR
+                            ? "no OpenCL platform: the loader is there, but no driver (ICD) is registered with it ("
+                                    + e.getMessage() + ")"
+                            : "no OpenCL platform: clGetPlatformIDs failed: " + e.getMessage());
             return;
         }
         if (platforms.isEmpty()) {
@@ -67,7 +70,7 @@ final class Discovery {
             cl_device_id[] ids = new cl_device_id[count[0]];
             Calls.clGetDeviceIDs(platform, OpenCl.ALL_DEVICE_TYPES, ids.length, ids, null);
             for (cl_device_id id : ids) {
-                devices.add(device(devices.size(), name, platform, id));
+                addDevice(name, platform, id);
             }
             if (ids.length == 0) {
                 notes.add("platform '" + name + "' has no device");
@@ -77,6 +80,15 @@ final class Discovery {
                     e.getStatus() == CL.CL_DEVICE_NOT_FOUND
                             ? "platform '" + name + "' has no device"
                             : "platform '" + name + "' failed: " + e.getMessage());
+        }
+    }
+
+    /** A device that cannot say what it is is left out; the others of its platform are none the worse. */
+    private void addDevice(String platformName, cl_platform_id platform, cl_device_id id) {
+        try {
+            devices.add(device(devices.size(), platformName, platform, id));
+        } catch (CLException e) {
+            notes.add("a device of platform '" + platformName + "' failed: " + e.getMessage());
         }
     }
 

@@ -113,6 +113,17 @@ public final class OpenClBackend implements Backend {
     @Override
     public void inputGradient(
             Problem problem, Operand outputGradient, Operand weight, @Nullable Operand bias, Operand inputGradient) {
+        Parts.INPUT_GRADIENT.compute(
+                session.device(),
+                problem,
+                outputGradient,
+                null,
+                inputGradient,
+                (part, gy, none, gx) -> wholeInputGradient(part, gy, weight, bias, gx));
+    }
+
+    private void wholeInputGradient(
+            Problem problem, Operand outputGradient, Operand weight, @Nullable Operand bias, Operand inputGradient) {
         Problem rank3 = problem.asRank3();
         String options = LayerConstants.withBias(LayerConstants.of(rank3.layer()), bias != null);
         Program program = session.programs().get(List.of("common", "input_gradient"), options);

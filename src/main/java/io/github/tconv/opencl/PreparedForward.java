@@ -2,6 +2,7 @@ package io.github.tconv.opencl;
 
 import io.github.tconv.op.Activation;
 import io.github.tconv.op.Backend.PreparedLayer;
+import io.github.tconv.op.DeviceException;
 import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.TransposedConvolution;
@@ -72,12 +73,26 @@ final class PreparedForward implements PreparedLayer {
         this.rule = rule;
         this.constants = LayerConstants.of(layer.asRank3());
         this.weight = session.keep(weight, copy);
-        this.bias = bias == null ? null : session.keep(bias, copy);
-        this.slopes = activation.slopes() == null ? null : session.keep(activation.slopes(), copy);
+        DeviceBuffer keptBias = null;
+        try {
+            keptBias = bias == null ? null : session.keep(bias, copy);
+            this.slopes = activation.slopes() == null ? null : session.keep(activation.slopes(), copy);
+        } catch (DeviceException e) {
+            session.release(this.weight);
+            if (keptBias != null) {
+                session.release(keptBias);
+            }
+            throw e;
+        }
+        this.bias = keptBias;
     }
 
     @Override
     public void forward(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
+        Parts.FORWARD.compute(session.device(), problem, input, residual, output, this::whole);
+    }
+
+    private void whole(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
         Launch launch = last;
         if (launch == null || !launch.best || !launch.isFor(problem, residual != null)) {
             launch = plan(problem, residual != null);

@@ -80,6 +80,13 @@ final class Program implements AutoCloseable {
                 e);
     }
 
+    /** Says of a failure that was noticed later what was running. */
+    DeviceException named(DeviceException failure) {
+        Throwable cause = failure.getCause() == null ? failure : failure.getCause();
+        return new DeviceException(
+                "%s after a kernel of %s.cl, options '%s'".formatted(failure.getMessage(), file, options), cause);
+    }
+
     /** Frees the program and the kernels that were given back; borrowed ones must have been. */
     @Override
     public void close() {

@@ -178,11 +178,25 @@ final class Session implements AutoCloseable {
     /** Makes a buffer. */
     DeviceBuffer create(long flags, long bytes, @Nullable Pointer from, Consumer<DeviceBuffer> whenUnused) {
         try {
-            return new DeviceBuffer(Calls.clCreateBuffer(context, flags, bytes, from, null), bytes, whenUnused);
+            return tryToCreate(flags, bytes, from, whenUnused);
         } catch (CLException e) {
-            String sizes = "%d bytes of at most %d, ".formatted(bytes, device.maxAllocationBytes());
+            // What waits for its next use makes room for this one.
+            if (Shortage.isMemory(e.getStatus()) && pool.freeIdle()) {
+                try {
+                    return tryToCreate(flags, bytes, from, whenUnused);
+                } catch (CLException again) {
+                    e.addSuppressed(again);
+                }
+            }
+            String sizes = "%d bytes of at most %d a buffer and %d on the device, "
+                    .formatted(bytes, device.maxAllocationBytes(), device.info().memoryBytes());
             throw failure("clCreateBuffer", sizes, e);
         }
+    }
+
+    private DeviceBuffer tryToCreate(
+            long flags, long bytes, @Nullable Pointer from, Consumer<DeviceBuffer> whenUnused) {
+        return new DeviceBuffer(Calls.clCreateBuffer(context, flags, bytes, from, null), bytes, whenUnused);
     }
 
     private static long bytes(Tensor tensor) {

@@ -1,0 +1,139 @@
+package io.github.tconv.opencl;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.tconv.Engine;
+import io.github.tconv.Prepared;
+import io.github.tconv.op.Activation;
+import io.github.tconv.op.DeviceException;
+import io.github.tconv.op.Problem;
+import io.github.tconv.op.Tensor;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.jocl.CL;
+import org.jocl.CLException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+
+/** Where the device has no room for a call, the parts of the call give the bits of the whole. */
+class ShortageTest {
+    /** Large inputs and outputs beside small weights; every kind of border. */
+    private static final List<Problem> PROBLEMS = Stream.of(
+                    "n3_ic3_oc5_i40x6_k3x5_s1x2_d2x3_p2x4_op0x1",
+                    "ic4_oc6_g2_i301_k4_s4_d2_p3",
+                    "ic2_oc3_i97_k4_s2_p-1_e-30",
+                    "ic3_oc2_i5x120_k3x2_s2x3_d2x3_p1x2_e0x1",
+                    "ic2_oc3_i90x5_k3x2_s2x2_p-70x1_e2x-2",
+                    "ic2_oc2_i4x70x3_k2x3x2_s1x2x3_d3x2x1_p1x0x1_op0x1x2",
+                    "ic5_oc4_i130_k3_s2_d9_p20_e1",
+                    "ic2_oc33_i75x9_k3x3_p1x1",
+                    "ic2_oc3_i110_k3_s2_d5_op4")
+            .map(Problem::parse)
+            .toList();
+
+    @AfterEach
+    void enough() {
+        Calls.intercept((call, bytes) -> {});
+    }
+
+    private static Map<String, ForwardRule> rules() {
+        Map<String, ForwardRule> rules = new TreeMap<>();
+        rules.put("plain", (problem, device) -> new PlainVariant());
+        rules.put("channel-lane", (problem, device) -> ChannelLaneVariant.suiting(problem, Processor.of(device)));
+        rules.put(
+                "x-lane",
+                (problem, device) -> XLaneVariant.fits(LayerShape.of(problem.layer()), Processor.of(device))
+                        ? XLaneVariant.suiting(problem, Processor.of(device))
+                        : new PlainVariant());
+        return rules;
+    }
+
+    private static Tensor reals(int seed, int... shape) {
+        Tensor tensor = Tensor.zeros(shape);
+        for (int i = 0; i < tensor.elements(); i++) {
+            tensor.set(i, Math.floorMod((i + seed) * 0x9E3779B1, 1 << 24) * 0x1p-23f - 1);
+        }
+        return tensor;
+    }
+
+    @TestFactory
+    Stream<DynamicTest> partsGiveTheBitsOfTheWhole() {
+        return Discovery.run().devices().stream()
+                .filter(device -> device.info().unusable() == null)
+                .flatMap(device -> rules().entrySet().stream()
+                        .filter(rule -> rule.getKey().equals("plain") || device.hostMemory() == Device.HostMemory.SAME)
+                        .map(rule -> DynamicTest.dynamicTest(
+                                rule.getKey() + " on " + device,
+                                () -> split(
+                                        device,
+                                        rule.getValue(),
+                                        // The fast kernels compile for a second each.
+                                        rule.getKey().equals("plain") ? PROBLEMS : PROBLEMS.subList(0, 3)))));
+    }
+
+    private static void split(Device device, ForwardRule rule, List<Problem> problems) {
+        try (Engine engine =
+                Engine.of(OpenClBackend.open(String.valueOf(device.info().index()), rule))) {
+            for (Problem problem : problems) {
+                enough(Long.MAX_VALUE);
+                Tensor input = reals(1, problem.inputShape());
+                Tensor residual = reals(2, problem.outputShape());
+                Tensor weight = reals(3, problem.layer().weightShape());
+                Tensor bias = reals(4, problem.layer().outChannels());
+                Tensor output = Tensor.zeros(problem.outputShape());
+                Tensor inputGradient = Tensor.zeros(problem.inputShape());
+                try (Prepared prepared = engine.prepare(problem.layer(), weight, bias, Activation.relu())) {
+                    assertSameInParts(problem, () -> prepared.forward(input, residual, output), output);
+                }
+                assertSameInParts(
+                        problem,
+                        () -> engine.inputGradient(problem, residual, weight, null, inputGradient),
+                        inputGradient);
+            }
+        }
+    }
+
+    /** Computes with less and less room, until even the smallest part does not fit. */
+    private static void assertSameInParts(Problem problem, Runnable operation, Tensor result) {
+        enough(Long.MAX_VALUE);
+        operation.run();
+        float[] whole = result.toArray();
+        long largest = largestBuffer(operation);
+        int succeeded = 0;
+        for (long limit = largest - 1; ; limit = limit * 2 / 3) {
+            for (int i = 0; i < result.elements(); i++) {
+                result.set(i, Float.NaN);
+            }
+            enough(limit);
+            try {
+                operation.run();
+            } catch (DeviceException e) {
+                assertTrue(e.getMessage().contains(" need "), e.getMessage());
+                assertTrue(e.getMessage().contains("the device has "), e.getMessage());
+                break;
+            }
+            succeeded++;
+            assertArrayEquals(whole, result.toArray(), problem + " with buffers of at most " + limit + " bytes");
+        }
+        assertTrue(succeeded > 0, problem + " was never split");
+    }
+
+    private static void enough(long limit) {
+        Calls.intercept((call, bytes) -> {
+            if (bytes > limit) {
+                throw new CLException("CL_MEM_OBJECT_ALLOCATION_FAILURE", CL.CL_MEM_OBJECT_ALLOCATION_FAILURE);
+            }
+        });
+    }
+
+    private static long largestBuffer(Runnable operation) {
+        long[] largest = {0};
+        Calls.intercept((call, bytes) -> largest[0] = Math.max(largest[0], bytes));
+        operation.run();
+        return largest[0];
+    }
+}
