@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Builds the jar twice, the second time from a copy in another folder, and fails unless both have the same bytes. With
+# --release also the bill of materials (target/bom.json) and the API's pages (target/reports/apidocs).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+flags=(-q -B -ntp -Dmaven.test.skip=true -Dspotless.check.skip=true)
+if [ "${1:-}" = --release ]; then
+  mvn "${flags[@]}" -Prelease clean verify
+  [ -s target/bom.json ] || { echo "supply-chain.sh: no target/bom.json" >&2; exit 1; }
+  [ -f target/reports/apidocs/index.html ] || { echo "supply-chain.sh: no API pages" >&2; exit 1; }
+elif [ ! -f target/tconv.jar ]; then
+  mvn "${flags[@]}" package
+fi
+
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+cp -R pom.xml LICENSE kernels src "$copy"
+[ ! -d .mvn ] || cp -R .mvn "$copy"
+(cd "$copy" && mvn "${flags[@]}" package)
+for jar in target/tconv.jar "$copy/target/tconv.jar"; do
+  (cd "$(dirname "$jar")" && sha256sum tconv.jar)
+done
+cmp target/tconv.jar "$copy/target/tconv.jar" || {
+  echo "supply-chain.sh: two builds differ" >&2
+  exit 1
+}
+(cd "$copy" && unzip -l target/tconv.jar 2>/dev/null || jar tf target/tconv.jar) | grep -F META-INF/LICENSE >/dev/null || {
+  echo "supply-chain.sh: the jar has no licence" >&2
+  exit 1
+}
+echo "supply-chain.sh: two builds, the same bytes"
