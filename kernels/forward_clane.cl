@@ -27,15 +27,6 @@
 //           registers; AVX-512 has 32 (measured: 31 are well, 33 spill and cost a third), other CPUs 16
 //   PHASES  phases of w of a work-item: SW, so that its outputs are neighbours, or 1 where the tile would grow too large
 
-#define CONCATENATE(a, b) a##b
-#define VECTOR_TYPE(lanes) CONCATENATE(float, lanes)
-#define VECTOR_LOAD(lanes) CONCATENATE(vload, lanes)
-#define VECTOR_STORE(lanes) CONCATENATE(vstore, lanes)
-#define floatV VECTOR_TYPE(LANES)
-
-#define TILE_OC (LANES * V)
-#define TILES_OC ((OC_PER_GROUP + TILE_OC - 1) / TILE_OC)
-
 // From one output position of a tile's row to the next, and the work-items' combinations of phases.
 #define STEP (SW / PHASES)
 #define PHASE_GROUPS (SD * SH * STEP)
@@ -53,27 +44,6 @@
 // Input channels whose products are summed on their own.
 #define PART 64
 
-// Input channels that clane_stage moves at once: a cache line of the result.
-#define STAGE_IC 16
-// Floats from one staged pixel to the next. Not a multiple of a cache line, lest the pixels of a tile share cache sets.
-#define PIXEL (IC % 16 == 0 ? IC + 4 : IC)
-
-// The least and greatest input offset i - q that any tap of any phase of the width takes. A tile of one position tests
-// its taps instead and needs no widened rows.
-#define LEAST_OFFSET_W ceil_divide(PW - (KW - 1) * DW, SW)
-#define GREATEST_OFFSET_W floor_divide(SW - 1 + PW, SW)
-
-DEFINE_ACTIVATE(activate, float)
-DEFINE_ACTIVATE(activate4, float4)
-
-inline int floor_divide(const int dividend, const int divisor) {
-    return dividend >= 0 ? dividend / divisor : -((-dividend + divisor - 1) / divisor);
-}
-
-inline int ceil_divide(const int dividend, const int divisor) {
-    return -floor_divide(-dividend, divisor);
-}
-
 // Zeros before the first pixel of a staged row (negative: the row begins later), and the pixels of the row.
 inline int staged_begin(void) {
     return P == 1 ? 0 : -LEAST_OFFSET_W;
@@ -82,18 +52,6 @@ inline int staged_begin(void) {
 inline int staged_width(const int IW, const int OW) {
     const int tiles = ceil_divide(ceil_divide(OW, SW), P);
     return P == 1 ? IW : tiles * P + GREATEST_OFFSET_W - LEAST_OFFSET_W;
-}
-
-// Turns four vectors of four channels into four vectors of four positions.
-inline void transpose4(float4* a, float4* b, float4* c, float4* d) {
-    const float4 ab0 = (float4)((*a).s0, (*b).s0, (*a).s1, (*b).s1);
-    const float4 ab2 = (float4)((*a).s2, (*b).s2, (*a).s3, (*b).s3);
-    const float4 cd0 = (float4)((*c).s0, (*d).s0, (*c).s1, (*d).s1);
-    const float4 cd2 = (float4)((*c).s2, (*d).s2, (*c).s3, (*d).s3);
-    *a = (float4)(ab0.s01, cd0.s01);
-    *b = (float4)(ab0.s23, cd0.s23);
-    *c = (float4)(ab2.s01, cd2.s01);
-    *d = (float4)(ab2.s23, cd2.s23);
 }
 
 __kernel void clane_pack(__global const float* restrict weight, __global float* restrict packed) {
@@ -110,75 +68,19 @@ __kernel void clane_pack(__global const float* restrict weight, __global float* 
     packed[at] = ocg < OC_PER_GROUP ? weight[WEIGHT_AT(group * IC_PER_GROUP + icg, ocg, 0, 0, tap)] : 0.0f;
 }
 
-// Moves four positions of four channels, the first of both at from and to.
-inline void stage_block(__global const float* from, const size_t plane, __global float* to) {
-    float4 a = vload4(0, from);
-    float4 b = vload4(0, from + plane);
-    float4 c = vload4(0, from + 2 * plane);
-    float4 d = vload4(0, from + 3 * plane);
-    transpose4(&a, &b, &c, &d);
-    vstore4(a, 0, to);
-    vstore4(b, 0, to + PIXEL);
-    vstore4(c, 0, to + 2 * PIXEL);
-    vstore4(d, 0, to + 3 * PIXEL);
-}
-
 __kernel void clane_stage(
         __global const float* restrict input,
         __global float* restrict staged,
         const int N, const int ID, const int IH, const int IW, const int OD, const int OH, const int OW) {
-    const int first_ic = (int)get_global_id(0) * STAGE_IC;
-    const int end_ic = min(first_ic + STAGE_IC, IC);
-    const size_t row = get_global_id(1);
-    const int n = (int)(row / ((size_t)ID * IH));
-    const size_t line = REMAINDER(row, (size_t)ID * IH, n);
-    const size_t plane = (size_t)ID * IH * IW;
-    const int width = staged_width(IW, OW);
-    const int begin = staged_begin();
-    __global float* const to = staged + row * width * PIXEL + first_ic;
-    __global const float* const from = input + ((size_t)n * IC + first_ic) * plane + line * IW;
-
-    // Staged positions [first, end) hold input; the last row, which is no image's, holds zeros only.
-    const int first = n < N ? clamp(begin, 0, width) : width;
-    const int end = n < N ? clamp(IW + begin, first, width) : width;
-    const int count = end_ic - first_ic;
-    if (count == STAGE_IC && end - first >= 4) {
-        for (int x = 0; x < width; x++) {
-            if (x < first || x >= end) {
-                for (int ic = 0; ic < STAGE_IC; ic++) {
-                    to[(size_t)x * PIXEL + ic] = 0.0f;
-                }
-            }
-        }
-        for (int next = first; next < end; next += 4) {
-            const int x = min(next, end - 4);
-#pragma unroll
-            for (int ic = 0; ic < STAGE_IC; ic += 4) {
-                stage_block(from + ic * plane + (x - begin), plane, to + (size_t)x * PIXEL + ic);
-            }
-        }
-        return;
-    }
-    for (int x = 0; x < width; x++) {
-        for (int ic = 0; ic < count; ic++) {
-            const bool inside = x >= first && x < end;
-            to[(size_t)x * PIXEL + ic] = inside ? from[ic * plane + (x - begin)] : 0.0f;
-        }
-    }
-}
-
-// The offset i - q that a tap takes in a phase, or NO_TAP if the phase does not meet it.
-#define NO_TAP INT_MIN
-inline int tap_offset(const int phase, const int k, const int stride, const int dilation, const int pad) {
-    const int spread = phase + pad - k * dilation;
-    const int offset = spread / stride;
-    return offset * stride == spread ? offset : NO_TAP;
+    stage_row(
+            input, staged, (int)get_global_id(0) * STAGE_IC, get_global_id(1), staged_begin(), staged_width(IW, OW), N, ID,
+            IH, IW);
 }
 
 // Adds a row of taps to the sums of one phase: for each tap of the phase inside the width, every input channel of the
 // group times its TILE_OC weights. rows holds 0 for a row outside the input. Each PART input channels are summed on
 // their own, in registers: the error then grows with the length of a part and with the number of parts, not with both.
-inline void add_taps(
+FLATTENED void add_taps(
         floatV kept[ROWS * P * V], __global const float* const rows[ROWS], __global const float* zeros,
         __global const float* weights, const int phase_w, const int first_qw, const int IW) {
     for (int kw = 0; kw < KW; kw++) {
@@ -204,7 +106,7 @@ inline void add_taps(
                 floatV w[V];
 #pragma unroll
                 for (int v = 0; v < V; v++) {
-                    w[v] = VECTOR_LOAD(LANES)(ic * V + v, w_tap);
+                    w[v] = VECTOR_FROM(__global, w_tap + (ic * V + v) * LANES);
                 }
 #pragma unroll
                 for (int r = 0; r < ROWS; r++) {
@@ -221,54 +123,6 @@ inline void add_taps(
 #pragma unroll
             for (int i = 0; i < ROWS * P * V; i++) {
                 kept[i] += sum[i];
-            }
-        }
-    }
-}
-
-// Adds bias and residual to a finished sum, activates and stores it.
-inline void finish(
-        const float sum, const size_t at, const int oc,
-        __global const float* bias, __global const float* slope,
-        __global const float* residual, __global float* output) {
-    const float biased = HAS_BIAS ? sum + bias[oc] : sum;
-    output[at] = activate(HAS_RESIDUAL ? biased + residual[at] : biased, ACTIVATION == 3 ? slope[oc] : 0.0f);
-}
-
-// The same for four neighbours of a row.
-inline void finish4(
-        const float4 sum, const size_t at, const int oc,
-        __global const float* bias, __global const float* slope,
-        __global const float* residual, __global float* output) {
-    const float4 biased = HAS_BIAS ? sum + (float4)(bias[oc]) : sum;
-    const float4 full = HAS_RESIDUAL ? biased + vload4(0, residual + at) : biased;
-    vstore4(activate4(full, (float4)(ACTIVATION == 3 ? slope[oc] : 0.0f)), 0, output + at);
-}
-
-// Transposes a row of the private tile, count_ow positions of count_oc channels, into the output, where positions lie
-// STEP and channels a plane apart; at is the first element's place.
-inline void store_row(
-        const float* tile, const size_t at, const size_t plane, const int first_oc, const int count_oc, const int count_ow,
-        __global const float* bias, __global const float* slope,
-        __global const float* residual, __global float* output) {
-    for (int c = 0; c < count_oc; c += 4) {
-        int x = 0;
-        if (STEP == 1 && c + 4 <= count_oc) {
-            for (; x + 4 <= count_ow; x += 4) {
-                float4 s0 = vload4(0, tile + x * TILE_OC + c);
-                float4 s1 = vload4(0, tile + (x + 1) * TILE_OC + c);
-                float4 s2 = vload4(0, tile + (x + 2) * TILE_OC + c);
-                float4 s3 = vload4(0, tile + (x + 3) * TILE_OC + c);
-                transpose4(&s0, &s1, &s2, &s3);
-                finish4(s0, at + c * plane + x, first_oc + c, bias, slope, residual, output);
-                finish4(s1, at + (c + 1) * plane + x, first_oc + c + 1, bias, slope, residual, output);
-                finish4(s2, at + (c + 2) * plane + x, first_oc + c + 2, bias, slope, residual, output);
-                finish4(s3, at + (c + 3) * plane + x, first_oc + c + 3, bias, slope, residual, output);
-            }
-        }
-        for (; x < count_ow; x++) {
-            for (int i = c; i < min(c + 4, count_oc); i++) {
-                finish(tile[x * TILE_OC + i], at + i * plane + x * STEP, first_oc + i, bias, slope, residual, output);
             }
         }
     }
@@ -351,7 +205,7 @@ __kernel void clane(
         }
         for (int p = 0; p < ROWS * P; p++) {
             for (int v = 0; v < V; v++) {
-                VECTOR_STORE(LANES)(sum[p * V + v], v, tile + (p * PHASES + i) * TILE_OC);
+                VECTOR_AT(__private, tile + (p * PHASES + i) * TILE_OC + v * LANES) = sum[p * V + v];
             }
         }
     }
@@ -366,7 +220,7 @@ __kernel void clane(
         if (od < OD && oh < OH) {
             store_row(
                     tile + r * (P * PHASES * TILE_OC), OUTPUT_AT(n[r], group * OC_PER_GROUP + first_ocg, od, oh, first_ow),
-                    (size_t)OD * OH * OW, group * OC_PER_GROUP + first_ocg, count_oc, count_ow, bias, slope, residual, output);
+                    STEP, (size_t)OD * OH * OW, group * OC_PER_GROUP + first_ocg, count_oc, count_ow, bias, slope, residual, output);
         }
     }
 }

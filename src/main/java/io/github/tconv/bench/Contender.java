@@ -25,6 +25,15 @@ public interface Contender extends AutoCloseable {
         return null;
     }
 
+    /**
+     * Bounds the error of the result.
+     *
+     * @return what {@link io.github.tconv.Engine#errorGrowth} says
+     */
+    default double errorGrowth() {
+        return 0;
+    }
+
     /** Frees everything. */
     @Override
     void close();

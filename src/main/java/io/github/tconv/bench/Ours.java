@@ -22,14 +22,14 @@ public final class Ours {
                 new Entrant("tconv given", false, operands -> {
                     Prepared prepared = prepare(engine, operands);
                     Tensor output = Tensor.zeros(operands.problem().outputShape());
-                    return contender(prepared, operands.problem(), () -> {
+                    return contender(engine, prepared, operands.problem(), () -> {
                         prepared.forward(operands.input(), output);
                         return output;
                     });
                 }),
                 new Entrant("tconv fresh", false, operands -> {
                     Prepared prepared = prepare(engine, operands);
-                    return contender(prepared, operands.problem(), () -> prepared.forward(operands.input()));
+                    return contender(engine, prepared, operands.problem(), () -> prepared.forward(operands.input()));
                 }));
     }
 
@@ -37,7 +37,7 @@ public final class Ours {
         return engine.prepare(operands.problem().layer(), operands.weight(), null);
     }
 
-    private static Contender contender(Prepared prepared, Problem problem, Supplier<Tensor> forward) {
+    private static Contender contender(Engine engine, Prepared prepared, Problem problem, Supplier<Tensor> forward) {
         return new Contender() {
             @Override
             public void call() {
@@ -53,6 +53,11 @@ public final class Ours {
             @Override
             public Long workspaceBytes() {
                 return prepared.workspaceBytes(problem);
+            }
+
+            @Override
+            public double errorGrowth() {
+                return engine.errorGrowth(problem);
             }
 
             @Override

@@ -50,14 +50,16 @@ public record Rounds(
         List<Lane> lanes = new ArrayList<>();
         try {
             Tensor first = null;
+            double growth = 0;
             for (Entrant entrant : entrants) {
                 Lane lane = new Lane(entrant, operands);
                 lanes.add(lane);
                 Tensor result = lane.firstResult();
                 if (result != null) {
-                    Accuracy accuracy = sample.of(result);
+                    growth = Math.max(growth, lane.errorGrowth());
+                    Accuracy accuracy = sample.of(result, lane.errorGrowth());
                     lane.accuracy = accuracy;
-                    check(layer, entrant, accuracy, result, first, sample.greatestDifference());
+                    check(layer, entrant, accuracy, result, first, sample.greatestDifference(growth));
                     first = first == null ? result : first;
                 }
             }
@@ -190,6 +192,10 @@ public record Rounds(
                 giveUp(e);
                 return null;
             }
+        }
+
+        double errorGrowth() {
+            return contender == null ? 0 : contender.errorGrowth();
         }
 
         /** A peer may lack an option; this library may not. */

@@ -36,6 +36,19 @@ public interface Backend extends AutoCloseable {
     void forward(Problem problem, Operand input, Operand weight, @Nullable Operand bias, Operand output);
 
     /**
+     * Bounds the rounding errors of a forward pass, with {@code k} terms of the longest sum (input channels of a group
+     * times taps of the kernel), the unit roundoff {@code u} and {@code gamma(k) = k * u / (1 - k * u)}.
+     *
+     * @param problem the problem
+     * @return 0 if an element is off by no more than any order of additions brings about, gamma(k) times the sum of its
+     *     terms' magnitudes; else {@code g}, if it is computed from other products than the definition's, and off by at
+     *     most {@code gamma(k + 12) * g * k * max |input| * max |weight|}
+     */
+    default double errorGrowth(Problem problem) {
+        return 0;
+    }
+
+    /**
      * Computes {@code inputGradient[n,ic,i] = bias[ic] + sum of outputGradient[n,oc,o] * weight[ic,oc,k]} over the same
      * triples: the adjoint convolution of {@code outputGradient}.
      *

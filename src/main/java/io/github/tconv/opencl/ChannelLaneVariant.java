@@ -1,6 +1,5 @@
 package io.github.tconv.opencl;
 
-import io.github.tconv.op.Axis;
 import io.github.tconv.op.Problem;
 import java.util.List;
 
@@ -52,7 +51,7 @@ final class ChannelLaneVariant implements ForwardVariant {
 
     @Override
     public List<String> sources() {
-        return List.of("common", "forward_clane");
+        return List.of("common", "channels", "forward_clane");
     }
 
     @Override
@@ -81,8 +80,6 @@ final class ChannelLaneVariant implements ForwardVariant {
     }
 
     private final class ChannelTile implements Tile {
-        /** Input channels that a work-item stages at once. */
-        private static final int STAGED_CHANNELS = 16;
         /** The private tile holds all phases of the width as long as it fits the first-level cache. */
         private static final int TILE_BYTES = 32 << 10;
 
@@ -107,31 +104,18 @@ final class ChannelLaneVariant implements ForwardVariant {
 
         @Override
         public long stagedFloats(Problem problem) {
-            int channels = problem.layer().inChannels();
-            // As PIXEL in the kernel: pixels must not share cache sets.
-            long pixel = channels % 16 == 0 ? channels + 4L : channels;
-            return stagedRows(problem) * stagedWidth(problem) * pixel;
-        }
-
-        /** All rows of the input, and one of zeros. */
-        private long stagedRows(Problem problem) {
-            return (long) problem.batch() * problem.inputSize(0) * problem.inputSize(1) + 1;
+            return ChannelStaging.floats(problem, stagedWidth(problem));
         }
 
         private long stagedWidth(Problem problem) {
-            if (positions == 1) {
-                return problem.inputSize(2);
-            }
-            Axis width = layer.width();
-            long firstTap = width.padBegin() - (width.kernel() - 1L) * width.dilation();
-            long least = -Math.floorDiv(-firstTap, width.stride());
-            long greatest = Math.floorDiv(width.stride() - 1L + width.padBegin(), width.stride());
-            return Grid.tiles(Grid.points(problem, 2), positions) * positions + greatest - least;
+            return positions == 1
+                    ? problem.inputSize(2)
+                    : Grid.tiles(Grid.points(problem, 2), positions) * positions + ChannelStaging.reach(layer.width());
         }
 
         @Override
         public NdRange stageRange(Problem problem) {
-            return NdRange.exactly(Grid.tiles(problem.layer().inChannels(), STAGED_CHANNELS), stagedRows(problem));
+            return ChannelStaging.range(problem);
         }
 
         @Override

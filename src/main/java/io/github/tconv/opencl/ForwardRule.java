@@ -25,13 +25,19 @@ interface ForwardRule {
                 : new PlainVariant();
     }
 
-    /** Channels in the lanes where the sums are long and fill a vector; otherwise pixels, or phases of a long stride. */
+    /**
+     * Channels in the lanes where the sums are long and fill a vector, with fewer multiplications where that pays;
+     * otherwise pixels, or phases of a long stride.
+     */
     private static ForwardVariant forProcessor(Problem problem, Processor processor) {
         LayerShape layer = LayerShape.of(problem.layer());
         if (layer.width().stride() >= processor.lanes() && PhaseLaneVariant.fits(layer, processor)) {
             return PhaseLaneVariant.suiting(problem, processor);
         }
         boolean longSums = layer.oc() >= 2L * processor.lanes() && layer.terms() >= LONG_SUM;
+        if (longSums && WinogradVariant.fits(layer, processor) && WinogradCost.wins(problem.layer(), processor)) {
+            return WinogradVariant.suiting(problem, processor);
+        }
         if (longSums || !XLaneVariant.fits(layer, processor)) {
             return ChannelLaneVariant.suiting(problem, processor);
         }

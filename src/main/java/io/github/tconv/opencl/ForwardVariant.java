@@ -24,6 +24,11 @@ interface ForwardVariant {
     /** Returns the size of the packed weight; 0 if the kernel takes the weight as it is. */
     long packedFloats();
 
+    /** Returns what {@link io.github.tconv.op.Backend#errorGrowth} says of this variant. */
+    default double errorGrowth() {
+        return 0;
+    }
+
     /** Returns the tile that suits a problem of the layer, of rank 3. */
     Tile tileFor(Problem problem);
 

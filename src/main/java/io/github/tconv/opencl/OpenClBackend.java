@@ -87,6 +87,11 @@ public final class OpenClBackend implements Backend {
     }
 
     @Override
+    public double errorGrowth(Problem problem) {
+        return rule.choose(problem.asRank3(), session.device()).errorGrowth();
+    }
+
+    @Override
     public void forward(Problem problem, Operand input, Operand weight, @Nullable Operand bias, Operand output) {
         // Only for this call, so that nothing is copied that can be used in place.
         try (PreparedForward once =

@@ -64,6 +64,11 @@ public enum Check {
     /** Computes into {@code result}, which has {@link #shape}. */
     abstract void compute(Engine engine, Problem problem, Operands operands, Activation activation, Tensor result);
 
+    /** Whether this is a forward pass, whose errors an engine may bound in a way of its own. */
+    boolean forward() {
+        return this == FORWARD || this == BIAS || this == PREPARED;
+    }
+
     /** The shape of what is computed. */
     int[] shape(Problem problem) {
         return switch (this) {

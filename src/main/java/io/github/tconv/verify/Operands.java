@@ -30,6 +30,9 @@ record Operands(
     /** The largest integer among {@link #integers}. */
     static final int AMPLITUDE = 4;
 
+    /** No magnitude among {@link #reals} is larger. */
+    static final double LARGEST_REAL = 1;
+
     /** Integers of which every partial sum is exact in float32, whatever the order, as long as it is below 2^24. */
     static Operands integers(Problem problem, long seed) {
         RandomGenerator random = generator(seed);

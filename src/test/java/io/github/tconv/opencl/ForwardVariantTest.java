@@ -12,6 +12,7 @@ import io.github.tconv.verify.Verification;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicContainer;
 import org.junit.jupiter.api.DynamicNode;
@@ -23,6 +24,18 @@ import org.junit.jupiter.api.TestFactory;
  * that divide nothing.
  */
 class ForwardVariantTest {
+    /** Sums of several parts, ragged channels in several vectors, and maps that are cut into tiles of every kind. */
+    private static final List<Problem> IN_PARTS =
+            """
+            ic70_oc35_i5_k4_s2_p1
+            n2_ic67_oc18_i4x5_k3x3_p1x1
+            n3_ic3_oc17_i8x10_k4x3_s2x2_p1x1
+            ic4_oc34_g2_i7x8_k5x4_s2x2_p2x0_e1x-1_op1x0
+            ic2_oc3_i9x11_k1x6_s1x2_p0x3
+            ic2_oc3_i11x4_k16x1_s8x2_p3x0
+            ic2_oc3_i2x7x8_k3x4x3_s2x2x1_d2x1x1_p1x1x1
+            """.lines().map(Problem::parse).toList();
+
     /** Rules that a device's own would not make; those that do not fit a layer leave it to the plain kernel. */
     private static Map<String, ForwardRule> rules() {
         Map<String, ForwardRule> rules = new TreeMap<>();
@@ -91,6 +104,11 @@ class ForwardVariantTest {
             }
 
             @Override
+            public double errorGrowth() {
+                return variant.errorGrowth();
+            }
+
+            @Override
             public Tile tileFor(Problem problem) {
                 return tile;
             }
@@ -99,24 +117,58 @@ class ForwardVariantTest {
 
     @TestFactory
     Stream<DynamicNode> everyVariantComputesEveryProblem() {
-        // Where the standard rule takes these variants at all; Mesa's compiler needs minutes for one of them.
+        return onProcessors(device -> rules().entrySet().stream()
+                .map(rule -> DynamicTest.dynamicTest(
+                        rule.getKey(),
+                        () -> verify(
+                                device, rule.getValue(), Catalogue.small(), List.of(Check.FORWARD, Check.PREPARED)))));
+    }
+
+    @TestFactory
+    Stream<DynamicNode> sumsInParts() {
+        ForwardRule channelLane = forced((problem, processor) -> fixed(
+                new ChannelLaneVariant(LayerShape.of(problem.layer()), processor, 1),
+                new ChannelLaneVariant(LayerShape.of(problem.layer()), processor, 1).tile(1, 4)));
+        ForwardRule winograd = forced((problem, processor) -> WinogradVariant.suiting(problem, processor));
+        ForwardRule ragged = forced((problem, processor) -> {
+            WinogradVariant variant = new WinogradVariant(LayerShape.of(problem.layer()), processor, 1);
+            return fixed(variant, variant.tile(3, 6, 2));
+        });
+        return onProcessors(device -> Stream.of(
+                DynamicTest.dynamicTest(
+                        "channel-lane",
+                        () -> verify(device, channelLane, IN_PARTS.subList(0, 2), List.of(Check.FORWARD))),
+                DynamicTest.dynamicTest(
+                        "winograd, suited",
+                        () -> verify(device, winograd, fittingWinograd(device), List.of(Check.PREPARED))),
+                DynamicTest.dynamicTest(
+                        "winograd, 3 of 6 tiles, 2 tiles of channels",
+                        () -> verify(device, ragged, IN_PARTS, List.of(Check.FORWARD)))));
+    }
+
+    private static List<Problem> fittingWinograd(DeviceInfo device) {
+        Processor processor = Processor.of(Discovery.run().devices().get(device.index()));
+        return Stream.concat(Catalogue.small().stream(), IN_PARTS.stream())
+                .filter(problem ->
+                        WinogradVariant.fits(LayerShape.of(problem.asRank3().layer()), processor))
+                .toList();
+    }
+
+    /** Where the standard rule takes these variants at all; Mesa's compiler needs minutes for one of them. */
+    private static Stream<DynamicNode> onProcessors(Function<DeviceInfo, Stream<DynamicTest>> tests) {
         return Discovery.run().devices().stream()
                 .filter(device -> device.hostMemory() == Device.HostMemory.SAME)
                 .map(Device::info)
                 .filter(device -> device.unusable() == null)
-                .map(device -> DynamicContainer.dynamicContainer(
-                        device.name(),
-                        rules().entrySet().stream()
-                                .map(rule -> DynamicTest.dynamicTest(
-                                        rule.getKey(), () -> verify(device, rule.getValue())))));
+                .map(device -> DynamicContainer.dynamicContainer(device.name(), tests.apply(device)));
     }
 
-    private static void verify(DeviceInfo device, ForwardRule rule) {
+    private static void verify(DeviceInfo device, ForwardRule rule, List<Problem> problems, List<Check> checks) {
         try (Engine oracle = Tconv.open("reference");
                 Engine engine = Engine.of(OpenClBackend.open(String.valueOf(device.index()), rule))) {
             Verification verification = new Verification(engine, oracle);
-            for (Problem problem : Catalogue.small()) {
-                for (Check check : List.of(Check.FORWARD, Check.PREPARED)) {
+            for (Problem problem : problems) {
+                for (Check check : checks) {
                     Result result = verification.verify(problem, check);
                     assertNull(result.failure(), () -> problem + " " + check + ": " + result.failure());
                 }

@@ -6,11 +6,18 @@
 // Functions that may stay calls keep restrict from their parameters: Oclgrind does not know what becomes of it.
 // Constants: LANES, V, the vectors of a work-item's output channels.
 
+// Sums in a function that stays one live in memory, and PoCL's compiler cuts its vectors in halves.
+#define FLATTENED inline __attribute__((always_inline))
+
 #define CONCATENATE(a, b) a##b
 #define VECTOR_TYPE(lanes) CONCATENATE(float, lanes)
-#define VECTOR_LOAD(lanes) CONCATENATE(vload, lanes)
-#define VECTOR_STORE(lanes) CONCATENATE(vstore, lanes)
-#define floatV VECTOR_TYPE(LANES)
+typedef VECTOR_TYPE(LANES) floatV;
+// Vectors at any float. PoCL's compiler makes one instruction of them, and four of vstore16.
+typedef floatV unaligned_floatV __attribute__((aligned(4)));
+typedef float4 unaligned_float4 __attribute__((aligned(4)));
+typedef float8 unaligned_float8 __attribute__((aligned(4)));
+#define VECTOR_AT(address_space, pointer) (*(address_space unaligned_floatV*)(pointer))
+#define VECTOR_FROM(address_space, pointer) (*(const address_space unaligned_floatV*)(pointer))
 
 #define TILE_OC (LANES * V)
 #define TILES_OC ((OC_PER_GROUP + TILE_OC - 1) / TILE_OC)
@@ -22,6 +29,7 @@
 
 DEFINE_ACTIVATE(activate, float)
 DEFINE_ACTIVATE(activate4, float4)
+DEFINE_ACTIVATE(activate8, float8)
 
 inline int floor_divide(const int dividend, const int divisor) {
     return dividend >= 0 ? dividend / divisor : -((-dividend + divisor - 1) / divisor);
@@ -53,6 +61,34 @@ inline void transpose4(float4* a, float4* b, float4* c, float4* d) {
     *b = (float4)(ab0.s23, cd0.s23);
     *c = (float4)(ab2.s01, cd2.s01);
     *d = (float4)(ab2.s23, cd2.s23);
+}
+
+// Turns eight vectors of eight channels into eight vectors of eight positions.
+inline void transpose8(float8 v[8]) {
+    float8 pairs[8];
+#pragma unroll
+    for (int i = 0; i < 8; i += 2) {
+        const float8 a = v[i];
+        const float8 b = v[i + 1];
+        pairs[i] = (float8)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5);
+        pairs[i + 1] = (float8)(a.s2, b.s2, a.s3, b.s3, a.s6, b.s6, a.s7, b.s7);
+    }
+    float8 fours[8];
+#pragma unroll
+    for (int i = 0; i < 8; i += 4) {
+#pragma unroll
+        for (int j = 0; j < 2; j++) {
+            const float8 a = pairs[i + j];
+            const float8 b = pairs[i + j + 2];
+            fours[i + 2 * j] = (float8)(a.s01, b.s01, a.s45, b.s45);
+            fours[i + 2 * j + 1] = (float8)(a.s23, b.s23, a.s67, b.s67);
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        v[i] = (float8)(fours[i].lo, fours[i + 4].lo);
+        v[i + 4] = (float8)(fours[i].hi, fours[i + 4].hi);
+    }
 }
 
 // Moves four positions of four channels, the first of both at from and to.
@@ -116,14 +152,23 @@ inline void finish(
     output[at] = activate(HAS_RESIDUAL ? biased + residual[at] : biased, ACTIVATION == 3 ? slope[oc] : 0.0f);
 }
 
-// The same for four neighbours of a row.
+// The same for four and eight neighbours of a row.
 inline void finish4(
         const float4 sum, const size_t at, const int oc,
         __global const float* bias, __global const float* slope,
         __global const float* residual, __global float* output) {
     const float4 biased = HAS_BIAS ? sum + (float4)(bias[oc]) : sum;
     const float4 full = HAS_RESIDUAL ? biased + vload4(0, residual + at) : biased;
-    vstore4(activate4(full, (float4)(ACTIVATION == 3 ? slope[oc] : 0.0f)), 0, output + at);
+    *(__global unaligned_float4*)(output + at) = activate4(full, (float4)(ACTIVATION == 3 ? slope[oc] : 0.0f));
+}
+
+inline void finish8(
+        const float8 sum, const size_t at, const int oc,
+        __global const float* bias, __global const float* slope,
+        __global const float* residual, __global float* output) {
+    const float8 biased = HAS_BIAS ? sum + (float8)(bias[oc]) : sum;
+    const float8 full = HAS_RESIDUAL ? biased + vload8(0, residual + at) : biased;
+    *(__global unaligned_float8*)(output + at) = activate8(full, (float8)(ACTIVATION == 3 ? slope[oc] : 0.0f));
 }
 
 // Transposes a row of the private tile, count_ow positions of count_oc channels, into the output, where positions lie
@@ -133,26 +178,43 @@ inline void store_row(
         const int count_ow,
         __global const float* bias, __global const float* slope,
         __global const float* residual, __global float* output) {
-    for (int c = 0; c < count_oc; c += 4) {
+    for (int c = 0; c < count_oc; c += 8) {
         int x = 0;
-        if (step == 1 && c + 4 <= count_oc) {
-            for (; x + 4 <= count_ow; x += 4) {
-                float4 s0 = vload4(0, tile + x * TILE_OC + c);
-                float4 s1 = vload4(0, tile + (x + 1) * TILE_OC + c);
-                float4 s2 = vload4(0, tile + (x + 2) * TILE_OC + c);
-                float4 s3 = vload4(0, tile + (x + 3) * TILE_OC + c);
-                transpose4(&s0, &s1, &s2, &s3);
-                finish4(s0, at + c * plane + x, first_oc + c, bias, slope, residual, output);
-                finish4(s1, at + (c + 1) * plane + x, first_oc + c + 1, bias, slope, residual, output);
-                finish4(s2, at + (c + 2) * plane + x, first_oc + c + 2, bias, slope, residual, output);
-                finish4(s3, at + (c + 3) * plane + x, first_oc + c + 3, bias, slope, residual, output);
+        if (step == 1 && c + 8 <= count_oc) {
+            for (; x + 8 <= count_ow; x += 8) {
+                float8 s[8];
+#pragma unroll
+                for (int i = 0; i < 8; i++) {
+                    s[i] = vload8(0, tile + (x + i) * TILE_OC + c);
+                }
+                transpose8(s);
+#pragma unroll
+                for (int i = 0; i < 8; i++) {
+                    finish8(s[i], at + (c + i) * plane + x, first_oc + c + i, bias, slope, residual, output);
+                }
+            }
+            if (x + 4 <= count_ow) {
+#pragma unroll
+                for (int i = 0; i < 8; i += 4) {
+                    float4 s0 = vload4(0, tile + x * TILE_OC + c + i);
+                    float4 s1 = vload4(0, tile + (x + 1) * TILE_OC + c + i);
+                    float4 s2 = vload4(0, tile + (x + 2) * TILE_OC + c + i);
+                    float4 s3 = vload4(0, tile + (x + 3) * TILE_OC + c + i);
+                    const size_t to = at + (c + i) * plane + x;
+                    const int oc = first_oc + c + i;
+                    transpose4(&s0, &s1, &s2, &s3);
+                    finish4(s0, to, oc, bias, slope, residual, output);
+                    finish4(s1, to + plane, oc + 1, bias, slope, residual, output);
+                    finish4(s2, to + 2 * plane, oc + 2, bias, slope, residual, output);
+                    finish4(s3, to + 3 * plane, oc + 3, bias, slope, residual, output);
+                }
+                x += 4;
             }
         }
         for (; x < count_ow; x++) {
-            for (int i = c; i < min(c + 4, count_oc); i++) {
+            for (int i = c; i < min(c + 8, count_oc); i++) {
                 finish(tile[x * TILE_OC + i], at + i * plane + x * step, first_oc + i, bias, slope, residual, output);
             }
         }
     }
 }
-

@@ -1,0 +1,201 @@
+package io.github.tconv.opencl;
+
+import io.github.tconv.op.Axis;
+import io.github.tconv.op.Problem;
+import io.github.tconv.op.TransposedConvolution;
+
+/**
+ * Predicts the cycles that a tile of {@code forward_winograd.cl} takes, and finds the best one. The numbers were fitted
+ * on one processor with AVX-512 ({@code native-notes}); the choice only needs their proportions.
+ */
+final class WinogradCost {
+    /** What a win over channel-lane must be, as the prediction is not better than that. */
+    private static final double MARGIN = 1.15;
+    /** Private memory that leaves the second-level cache room for weights; with half as much again hifigan-1 was 20 % slower. */
+    private static final long NEAR_BYTES = 288 << 10;
+    /** Tiles of a work-item beyond which nothing more is gained. */
+    private static final int MOST_TILES = 12;
+
+    private static final int MOST_OUT_CHUNK = 4;
+    /** Cycles for which the weights of a vector occupy the loads where they come from afar. */
+    private static final double FAR_LOAD = 5.5;
+    /** Cycles for which a weight occupies the memory of all threads. */
+    private static final double FROM_MEMORY = 0.5;
+    /** The latency of a multiply-add over its throughput of one a cycle. */
+    private static final int LEAST_ITERATION = 8;
+    /** Input channels whose products are summed on their own, and the cycles that each such sum adds. */
+    private static final int PART = 32;
+
+    private static final int PART_OVERHEAD = 20;
+    /** Cycles to transform a vector of inputs to one point, and one of products back from it. */
+    private static final double TRANSFORM = 10;
+
+    private static final double BACK = 4;
+    /** Cycles to store a position of a vector's channels. */
+    private static final double STORE = 20;
+
+    private final WinogradVariant variant;
+    private final LayerShape layer;
+    private final Processor processor;
+    private final int vectors;
+    private final Problem problem;
+
+    /** A tile of a variant, and its price. */
+    record Candidate(WinogradVariant variant, ForwardVariant.Tile tile, double cycles) {}
+
+    WinogradCost(WinogradVariant variant, LayerShape layer, Processor processor, int vectors, Problem problem) {
+        this.variant = variant;
+        this.layer = layer;
+        this.processor = processor;
+        this.vectors = vectors;
+        this.problem = problem;
+    }
+
+    /**
+     * Whether a layer takes this variant: whether it wins on a problem as networks have it, whose maps grow as their
+     * channels become fewer. Not on a certain problem, as the choice decides the bits.
+     */
+    static boolean wins(TransposedConvolution rank3, Processor processor) {
+        Problem usual = usual(rank3);
+        LayerShape layer = LayerShape.of(rank3);
+        double direct = Double.POSITIVE_INFINITY;
+        for (int vectors = 1; vectors <= mostVectors(layer, processor); vectors++) {
+            direct = Math.min(
+                    direct,
+                    new ChannelLaneCost(layer, processor, vectors, usual)
+                            .least()
+                            .cycles());
+        }
+        Candidate reduced = least(usual, processor);
+        double weights = (double) layer.groups() * layer.oc() * layer.ic() * layer.taps();
+        // More weights than multiplications are saved come from memory where maps are small.
+        direct += weights * FROM_MEMORY / processor.threads();
+        double cycles = reduced.cycles() + reduced.variant().packedFloats() * FROM_MEMORY / processor.threads();
+        return cycles * MARGIN <= direct;
+    }
+
+    /** Four images whose side times channels are those of the common networks: 16 by 16 of 256, 64 by 64 of 64. */
+    private static Problem usual(TransposedConvolution rank3) {
+        int side = Math.max(4, Math.min(64, 4096 / rank3.inChannels()));
+        int[] sizes = new int[3];
+        for (int a = 0; a < sizes.length; a++) {
+            Axis axis = rank3.axes().get(a);
+            int size = axis.kernel() > 1 ? side : 1;
+            // As much again as padding takes away, so that there is an output.
+            sizes[a] = size + Math.max(0, axis.padBegin() + axis.padEnd()) / axis.stride();
+        }
+        if (rank3.axes().get(0).kernel() == 1 && rank3.axes().get(1).kernel() == 1) {
+            sizes[2] *= side;
+        }
+        return rank3.problem(4, sizes);
+    }
+
+    /** The cheapest tile of the cheapest variant. */
+    static Candidate least(Problem problem, Processor processor) {
+        LayerShape layer = LayerShape.of(problem.layer());
+        Candidate best = null;
+        for (int vectors = 1; vectors <= mostVectors(layer, processor); vectors++) {
+            WinogradVariant variant = new WinogradVariant(layer, processor, vectors);
+            if (variant.fits()) {
+                Candidate candidate = new WinogradCost(variant, layer, processor, vectors, problem).least();
+                best = best == null || candidate.cycles() < best.cycles() ? candidate : best;
+            }
+        }
+        if (best == null) {
+            throw new IllegalArgumentException("the layer must fit the variant: " + problem.layer());
+        }
+        return best;
+    }
+
+    private static int mostVectors(LayerShape layer, Processor processor) {
+        // More vectors leave too few tiles in registers for a weight's load.
+        return (int) Math.min(4, Grid.tiles(layer.oc(), processor.lanes()));
+    }
+
+    /** Returns the cheapest tile. */
+    Candidate least() {
+        Candidate best = new Candidate(variant, variant.tile(1, 1, 1), cycles(1, 1, 1, outTiles()));
+        int most = Math.max(1, (processor.registers() - 1 - vectors) / vectors);
+        long outTiles = outTiles();
+        for (int inRegisters = 1; inRegisters <= most; inRegisters++) {
+            for (int tiles = inRegisters; tiles <= Math.max(MOST_TILES, inRegisters); tiles += inRegisters) {
+                for (int outChunk = 1; outChunk <= Math.min(outTiles, MOST_OUT_CHUNK); outChunk++) {
+                    if (variant.privateBytes(inRegisters, tiles, outChunk) <= NEAR_BYTES) {
+                        double cycles = cycles(inRegisters, tiles, outChunk, outTiles);
+                        if (cycles < best.cycles() * 0.999) {
+                            best = new Candidate(variant, variant.tile(inRegisters, tiles, outChunk), cycles);
+                        }
+                    }
+                }
+            }
+        }
+        return best;
+    }
+
+    private long outTiles() {
+        return Grid.tiles(layer.oc(), (long) processor.lanes() * vectors);
+    }
+
+    private double cycles(int inRegisters, int tiles, int outChunk, long outTiles) {
+        long chunks = Grid.tiles(outTiles, outChunk);
+        long images = problem.batch() * Grid.points(problem, 0);
+        double cycles = 0;
+        double items = 0;
+        for (boolean shortH : new boolean[] {false, true}) {
+            for (boolean shortW : new boolean[] {false, true}) {
+                long ofKind = images * tiles(1, shortH) * tiles(2, shortW);
+                long whole = ofKind / tiles;
+                long groups = whole * (tiles / inRegisters) + Grid.tiles(ofKind - whole * tiles, inRegisters);
+                double kindItems = Grid.tiles(ofKind, tiles);
+                items += kindItems;
+                if (ofKind > 0) {
+                    double points = points(layer.height(), shortH) * points(layer.width(), shortW);
+                    double outputs = (double) outputs(layer.height(), shortH) * outputs(layer.width(), shortW) * ofKind;
+                    cycles += ofPoints(inRegisters, groups, groups / kindItems, outTiles, chunks)
+                            * points
+                            * layer.depth().kernel();
+                    cycles += (ofKind * points * BACK * layer.depth().stride()
+                                    + outputs * rowPhases() * layer.width().stride() * STORE)
+                            * vectors
+                            * outTiles;
+                }
+            }
+        }
+        items *= rowPhases() * chunks * layer.groups();
+        // The last round of work-items leaves threads idle.
+        double idle = Math.ceil(items / processor.threads()) * processor.threads() / items;
+        return cycles * layer.groups() * idle / processor.threads();
+    }
+
+    /** Transforming the inputs of some register tiles to one point, and adding their products. */
+    private double ofPoints(int inRegisters, long groups, double reuse, long outTiles, long chunks) {
+        int sums = inRegisters * vectors;
+        int operands = inRegisters + vectors;
+        double loads = vectors * Math.max(1, FAR_LOAD / reuse);
+        double iteration = Math.max(Math.max(sums, operands), Math.max(loads, LEAST_ITERATION)) + 0.1 * operands;
+        double products = layer.ic() * iteration + Grid.tiles(layer.ic(), PART) * (3.0 * sums + PART_OVERHEAD);
+        double transform = (double) inRegisters * Grid.tiles(layer.ic(), processor.lanes()) * TRANSFORM;
+        return groups * (products * outTiles + transform * chunks);
+    }
+
+    private double rowPhases() {
+        return (double) layer.depth().stride() * layer.height().stride();
+    }
+
+    private long tiles(int axis, boolean shorter) {
+        Axis of = axis == 1 ? layer.height() : layer.width();
+        long outputs = Grid.points(problem, axis);
+        return shorter ? WinogradVariant.shortTiles(of, outputs) : WinogradVariant.fullTiles(of, outputs);
+    }
+
+    private static int outputs(Axis axis, boolean shorter) {
+        return shorter ? WinogradVariant.SHORT_TILE : WinogradVariant.fullTile(axis);
+    }
+
+    /** The products of a tile on one axis, in all phases. */
+    private static double points(Axis axis, boolean shorter) {
+        int stride = axis.stride();
+        int phasesWithTaps = Math.min(stride, axis.kernel());
+        return axis.kernel() + (double) phasesWithTaps * (outputs(axis, shorter) - 1);
+    }
+}
