@@ -55,6 +55,8 @@ final class ArchitectureTest {
             .definedBy(room("lesson"))
             .layer("picture")
             .definedBy(room("picture"))
+            .layer("network")
+            .definedBy(room("network"))
             .layer("bench")
             .definedBy(room("bench"))
             .layer("cli")
@@ -73,8 +75,10 @@ final class ArchitectureTest {
             .mayOnlyAccessLayers("op", "face")
             .whereLayer("lesson")
             .mayOnlyAccessLayers("op", "face")
-            .whereLayer("picture")
+            .whereLayer("network")
             .mayOnlyAccessLayers("op", "face", "io")
+            .whereLayer("picture")
+            .mayOnlyAccessLayers("op", "face", "io", "network")
             .whereLayer("bench")
             .mayOnlyAccessLayers("op", "face", "opencl")
             .whereLayer("cli")
@@ -91,6 +95,7 @@ final class ArchitectureTest {
                     room("io"),
                     room("verify"),
                     room("lesson"),
+                    room("network"),
                     room("picture"),
                     room("bench"),
                     room("cli"));

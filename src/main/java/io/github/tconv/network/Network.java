@@ -1,0 +1,198 @@
+package io.github.tconv.network;
+
+import io.github.tconv.Engine;
+import io.github.tconv.op.Tensor;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Layers with their weights, ready on an engine for inputs of any batch and size.
+ *
+ * <p>Batch normalisation is folded into the weights before it, and activations are applied while the layer before them
+ * stores its output. Between the layers there are only two tensors at a time, in memory that is kept from call to call
+ * for the last input's shape: as much as the largest pair of neighbours, not their sum.
+ *
+ * <p>Thread-safe; calls take turns. The same input gives the same bits. To be closed; closing the engine frees what the
+ * device holds.
+ */
+public final class Network implements AutoCloseable {
+    private final Engine engine;
+    private final Architecture architecture;
+    private final Map<String, Tensor> weights;
+    /** How many layers each stage takes. */
+    private final List<Integer> lengths;
+
+    private final List<Stage> stages = new ArrayList<>();
+    private int @Nullable [] planned;
+    private Arena between = new Arena(List.of());
+    private boolean closed;
+
+    private Network(Engine engine, Architecture architecture, Map<String, Tensor> weights) {
+        this.engine = engine;
+        this.architecture = architecture;
+        this.weights = copy(weights);
+        this.lengths = Stage.lengths(architecture.layers());
+    }
+
+    /**
+     * Readies a network.
+     *
+     * @param engine where to compute; stays open at least as long as the network
+     * @param architecture the layers
+     * @param weights their weights by name, which are copied
+     * @return a network, to be closed
+     * @throws IllegalArgumentException if the weights do not fit the layers; the message has names and shapes
+     */
+    public static Network of(Engine engine, Architecture architecture, Map<String, Tensor> weights) {
+        architecture.check(weights);
+        Network network = new Network(engine, architecture, weights);
+        try {
+            int first = 0;
+            for (int length : network.lengths) {
+                List<Layer> layers = architecture.layers().subList(first, first + length);
+                network.stages.add(Stage.of(engine, layers, network.weights));
+                first += length;
+            }
+            return network;
+        } catch (RuntimeException e) {
+            network.close();
+            throw e;
+        }
+    }
+
+    static Map<String, Tensor> copy(Map<String, Tensor> weights) {
+        Map<String, Tensor> copies = new LinkedHashMap<>();
+        weights.forEach((name, tensor) -> copies.put(name, tensor.copy()));
+        return Collections.unmodifiableMap(copies);
+    }
+
+    /**
+     * Returns the layers.
+     *
+     * @return the layers
+     */
+    public Architecture architecture() {
+        return architecture;
+    }
+
+    /**
+     * Returns the weights.
+     *
+     * @return copies by name, in the order of the layers
+     */
+    public Map<String, Tensor> weights() {
+        return copy(weights);
+    }
+
+    /**
+     * Computes the network.
+     *
+     * @param input {@code (n, inChannels, spatial...)}
+     * @return a new tensor {@code (n, outChannels, spatial...)}
+     * @throws IllegalArgumentException if the input does not fit, or a layer has no output for its size
+     */
+    public Tensor forward(Tensor input) {
+        List<int[]> shapes = architecture.shapes(input.shape());
+        Tensor output = Tensor.zeros(shapes.get(shapes.size() - 1));
+        forward(input, output);
+        return output;
+    }
+
+    /**
+     * Computes the network into a given tensor.
+     *
+     * @param input {@code (n, inChannels, spatial...)}
+     * @param output of the shape that the network makes, written; not over the input's memory
+     * @throws IllegalArgumentException if a shape does not fit, or a layer has no output for the input's size
+     */
+    public synchronized void forward(Tensor input, Tensor output) {
+        checkOpen();
+        List<int[]> shapes = architecture.shapes(input.shape());
+        int[] made = shapes.get(shapes.size() - 1);
+        if (!output.hasShape(made)) {
+            throw new IllegalArgumentException(
+                    "output must have shape %s: %s".formatted(Arrays.toString(made), output));
+        }
+        if (output.sharesMemoryWith(input)) {
+            throw new IllegalArgumentException("output must not share memory with an operand: " + output);
+        }
+        if (!Arrays.equals(planned, input.shape())) {
+            between = new Arena(between(shapes));
+            planned = input.shape();
+        }
+        Tensor last = input;
+        for (int i = 0; i < stages.size(); i++) {
+            Tensor next = i == stages.size() - 1 ? output : between.get(i);
+            stages.get(i).forward(last, next);
+            last = next;
+        }
+    }
+
+    /** The shapes of what all stages but the last make. */
+    private List<int[]> between(List<int[]> shapes) {
+        List<int[]> made = new ArrayList<>();
+        int layer = 0;
+        for (int length : lengths.subList(0, lengths.size() - 1)) {
+            layer += length;
+            made.add(shapes.get(layer));
+        }
+        return made;
+    }
+
+    /**
+     * Returns the memory that a call needs beside weights, input and output: the largest pair of neighbours between the
+     * layers, and the most that one layer needs while it computes.
+     *
+     * @param inputShape {@code (n, inChannels, spatial...)}
+     * @return bytes
+     */
+    public long workspaceBytes(int... inputShape) {
+        List<int[]> shapes = architecture.shapes(inputShape);
+        long most = 0;
+        int layer = 0;
+        for (int i = 0; i < stages.size(); i++) {
+            most = Math.max(most, stages.get(i).workspaceBytes(shapes.get(layer)));
+            layer += lengths.get(i);
+        }
+        return most + Arena.floats(between(shapes)) * Float.BYTES;
+    }
+
+    /**
+     * Computes the gradients of a number by the input and by all weights, from its gradient by the output.
+     *
+     * @param input {@code (n, inChannels, spatial...)}
+     * @param outputGradient of the shape of {@code forward(input)}
+     * @return the gradients
+     * @throws IllegalArgumentException if a shape does not fit, or the network has batch normalisation
+     */
+    public Gradients gradients(Tensor input, Tensor outputGradient) {
+        Tape tape = new Tape(engine, architecture, weights, input.shape());
+        if (!outputGradient.hasShape(tape.outputGradient().shape())) {
+            throw new IllegalArgumentException("output gradient must have the shape of the output %s: %s"
+                    .formatted(Arrays.toString(tape.outputGradient().shape()), outputGradient));
+        }
+        tape.forward(input);
+        tape.outputGradient().floats().put(0, outputGradient.floats(), 0, outputGradient.elements());
+        Tensor inputGradient = Objects.requireNonNull(tape.backward(/* wantsInputGradient= */ true));
+        return new Gradients(inputGradient.copy(), tape.gradients());
+    }
+
+    private void checkOpen() {
+        if (closed) {
+            throw new IllegalStateException("the network is closed");
+        }
+    }
+
+    /** Waits for a running call and frees the weights on the device. Idempotent, also after the engine's close. */
+    @Override
+    public synchronized void close() {
+        closed = true;
+        stages.forEach(Stage::close);
+    }
+}
