@@ -68,8 +68,15 @@ public record BenchmarkLayer(String name, Problem problem, String source) {
         return new BenchmarkLayer(descriptor, Problem.parse(descriptor), "given");
     }
 
-    /** Reads lines of name, descriptor and source; lines that begin with # are remarks. */
-    static List<BenchmarkLayer> parse(String csv) {
+    /**
+     * Reads lines of name, descriptor and source, after one that names these columns. Lines that begin with # are
+     * remarks.
+     *
+     * @param csv the lines
+     * @return the layers in their order
+     * @throws IllegalArgumentException if it is no such list
+     */
+    public static List<BenchmarkLayer> parse(String csv) {
         List<String> lines = csv.lines()
                 .filter(line -> !line.isBlank() && !line.startsWith("#"))
                 .toList();

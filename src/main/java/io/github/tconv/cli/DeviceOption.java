@@ -4,6 +4,7 @@ import io.github.tconv.Engine;
 import io.github.tconv.Tconv;
 import java.util.logging.Level;
 import java.util.logging.Logger;
+import org.apache.commons.lang3.StringUtils;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -21,6 +22,11 @@ final class DeviceOption {
                 "Unless given, what the environment variable TCONV_DEVICE says, or auto."
             })
     private @Nullable String device;
+
+    /** What was said, here or in the environment, or auto. */
+    String selector() {
+        return device != null ? device : StringUtils.defaultIfBlank(System.getenv("TCONV_DEVICE"), "auto");
+    }
 
     /**
      * Opens the engine. A command that uses it prints {@link Engine#describe()}, which says why it is the fallback.

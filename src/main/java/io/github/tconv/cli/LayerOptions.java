@@ -3,6 +3,8 @@ package io.github.tconv.cli;
 import io.github.tconv.op.AutoPad;
 import io.github.tconv.op.LayerBuilder;
 import io.github.tconv.op.TransposedConvolution;
+import java.util.Objects;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -56,6 +58,14 @@ final class LayerOptions {
             converter = Numbers.Converter.class,
             description = "PyTorch's: chooses the output padding that makes these output sizes. For forward.")
     private @Nullable Numbers outputSize;
+
+    /** Whether any of these options was given. */
+    boolean areGiven() {
+        return Stream.of(stride, padding, outputPadding, dilation, outputShape, outputSize)
+                        .anyMatch(Objects::nonNull)
+                || groups != 1
+                || autoPad != AutoPad.NOTSET;
+    }
 
     boolean hasOutputPadding() {
         return outputPadding != null;

@@ -25,7 +25,8 @@ import picocli.CommandLine.Spec;
             UpscaleCommand.class,
             VerifyCommand.class,
             LessonCommand.class,
-            BenchCommand.class
+            BenchCommand.class,
+            TuneCommand.class
         })
 public final class Main implements Runnable {
     static final int DONE = 0;

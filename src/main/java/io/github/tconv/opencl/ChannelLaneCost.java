@@ -2,6 +2,10 @@ package io.github.tconv.opencl;
 
 import io.github.tconv.op.Axis;
 import io.github.tconv.op.Problem;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * Predicts the cycles that a tile of {@code forward_clane.cl} takes, and finds the best tile. The numbers were fitted on
@@ -47,6 +51,29 @@ final class ChannelLaneCost {
 
     /** Returns the cheapest tile. */
     Candidate least() {
+        Candidate best = new Candidate(1, 1, Double.POSITIVE_INFINITY);
+        for (Candidate candidate : all()) {
+            if (candidate.cycles() < best.cycles() * 0.999) {
+                best = candidate;
+            }
+        }
+        return best;
+    }
+
+    /** Returns tiles whose price is near the cheapest one's, which is the first. */
+    List<Candidate> near(double times, int most) {
+        Candidate least = least();
+        return Stream.concat(
+                        Stream.of(least),
+                        all().stream()
+                                .filter(candidate -> !candidate.equals(least))
+                                .sorted(Comparator.comparingDouble(Candidate::cycles)))
+                .filter(candidate -> candidate.cycles() <= times * least.cycles())
+                .limit(most)
+                .toList();
+    }
+
+    private List<Candidate> all() {
         long gridRows = Grid.points(problem, 0) * Grid.points(problem, 1) * problem.batch();
         long points = Grid.points(problem, 2);
         // Sums, the weights of one channel and one input value.
@@ -55,17 +82,15 @@ final class ChannelLaneCost {
         for (int positions = 1; positions < widthTaps.length; positions++) {
             widthTaps[positions] = executedAlongRow(positions);
         }
-        Candidate best = new Candidate(1, 1, Double.POSITIVE_INFINITY);
+        List<Candidate> all = new ArrayList<>();
         for (int rows = 1; rows <= Math.min(Math.min(MAX_ROWS, gridRows), most); rows++) {
             double rowTaps = executedOverRows(rows, gridRows);
             for (int positions = 1; positions < widthTaps.length && positions * rows <= most; positions++) {
                 double cycles = cycles(rows, positions, widthTaps[positions] * rowTaps, gridRows, points);
-                if (cycles < best.cycles() * 0.999) {
-                    best = new Candidate(rows, positions, cycles);
-                }
+                all.add(new Candidate(rows, positions, cycles));
             }
         }
-        return best;
+        return all;
     }
 
     private double cycles(int rows, int positions, double executedTaps, long gridRows, long points) {

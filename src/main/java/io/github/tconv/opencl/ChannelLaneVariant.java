@@ -2,6 +2,8 @@ package io.github.tconv.opencl;
 
 import io.github.tconv.op.Problem;
 import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * {@code forward_clane.cl}: the lanes of a vector are output channels, and a tile is some positions of some rows. For
@@ -10,6 +12,13 @@ import java.util.List;
 final class ChannelLaneVariant implements ForwardVariant {
     /** Weights that stay in the second-level cache while all phases of a tile are computed. */
     static final int CACHED_WEIGHT_BYTES = 512 << 10;
+
+    /** How far the model may be off: tiles up to so many times its best are worth measuring. */
+    private static final double NEAR_COST = 1.3;
+
+    private static final int MOST_TILES = 6;
+    /** With more vectors of channels too few positions fit the registers to use a weight often. */
+    private static final int MOST_VECTORS = 6;
 
     private final LayerShape layer;
     private final Processor processor;
@@ -44,6 +53,19 @@ final class ChannelLaneVariant implements ForwardVariant {
         return best;
     }
 
+    /** Variants that may be faster than the one that suits best by the model, which is the first. */
+    static List<ChannelLaneVariant> candidates(Problem problem, Processor processor) {
+        LayerShape layer = LayerShape.of(problem.layer());
+        ChannelLaneVariant suiting = suiting(problem, processor);
+        long most = Math.min(MOST_VECTORS, Grid.tiles(layer.oc(), processor.lanes()));
+        return Stream.concat(
+                        Stream.of(suiting),
+                        IntStream.rangeClosed(1, (int) most)
+                                .filter(vectors -> vectors != suiting.vectors)
+                                .mapToObj(vectors -> new ChannelLaneVariant(layer, processor, vectors)))
+                .toList();
+    }
+
     @Override
     public String name() {
         return "clane";
@@ -72,6 +94,14 @@ final class ChannelLaneVariant implements ForwardVariant {
     public Tile tileFor(Problem problem) {
         ChannelLaneCost.Candidate best = new ChannelLaneCost(layer, processor, vectors, problem).least();
         return tile(best.rows(), best.positions());
+    }
+
+    @Override
+    public List<Tile> tiles(Problem problem) {
+        return new ChannelLaneCost(layer, processor, vectors, problem)
+                .near(NEAR_COST, MOST_TILES).stream()
+                        .map(candidate -> tile(candidate.rows(), candidate.positions()))
+                        .toList();
     }
 
     /** A tile of some positions of some rows. */

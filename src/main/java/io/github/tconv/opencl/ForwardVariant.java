@@ -32,6 +32,11 @@ interface ForwardVariant {
     /** Returns the tile that suits a problem of the layer, of rank 3. */
     Tile tileFor(Problem problem);
 
+    /** Returns tiles worth measuring for a problem of the layer, of rank 3: the one of {@link #tileFor} first. */
+    default List<Tile> tiles(Problem problem) {
+        return List.of(tileFor(problem));
+    }
+
     /** How the work of one call is cut. The problems are of rank 3. */
     interface Tile {
         /** Returns the tile's own constants, as compiler options. */

@@ -40,7 +40,7 @@ public final class OpenClBackend implements Backend {
     public static Optional<OpenClBackend> openPreferred() {
         Discovery found = Discovery.run();
         return DeviceChoice.preferred(found.list())
-                .map(info -> new OpenClBackend(found.devices().get(info.index()), ForwardRule.standard()));
+                .map(info -> ofDevice(found.devices().get(info.index())));
     }
 
     /**
@@ -51,7 +51,14 @@ public final class OpenClBackend implements Backend {
      * @throws IllegalArgumentException if there is no such device
      */
     public static OpenClBackend open(String selector) {
-        return open(selector, ForwardRule.standard());
+        Discovery found = Discovery.run();
+        return ofDevice(
+                found.devices().get(DeviceChoice.named(selector, found.list()).index()));
+    }
+
+    /** Takes what was tuned for the device, and the library's rule elsewhere. */
+    private static OpenClBackend ofDevice(Device device) {
+        return new OpenClBackend(device, Tuning.of(device).before(ForwardRule.standard()));
     }
 
     /** Opens the device that a user names, with a rule of the caller's. */

@@ -2,7 +2,11 @@ package io.github.tconv.opencl;
 
 import io.github.tconv.op.Axis;
 import io.github.tconv.op.Problem;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * {@code forward_phaselane.cl}: the lanes of a vector are neighbouring phases of the row. For strides of at least a
@@ -33,6 +37,21 @@ final class PhaseLaneVariant implements ForwardVariant {
         int points = new PhaseLaneVariant(layer, processor, 1).pointsFor(problem);
         int most = Math.max(1, Math.min(layer.oc(), processor.accumulators() * 6 / 7 / points));
         return new PhaseLaneVariant(layer, processor, even(layer.oc(), most));
+    }
+
+    /** Variants that may be faster than the one that suits best by the rule, which is the first. */
+    static List<PhaseLaneVariant> candidates(Problem problem, Processor processor) {
+        LayerShape layer = LayerShape.of(problem.layer());
+        if (layer.width().stride() < processor.lanes() || !fits(layer, processor)) {
+            return List.of();
+        }
+        PhaseLaneVariant suiting = suiting(problem, processor);
+        return Stream.concat(
+                        Stream.of(suiting),
+                        IntStream.rangeClosed(1, Math.min(layer.oc(), 4))
+                                .filter(outTile -> outTile != suiting.outTile)
+                                .mapToObj(outTile -> new PhaseLaneVariant(layer, processor, outTile)))
+                .toList();
     }
 
     /** The share of each where a count is cut into as few equal shares as a limit allows. */
@@ -96,7 +115,7 @@ final class PhaseLaneVariant implements ForwardVariant {
     }
 
     @Override
-    public Tile tileFor(Problem problem) {
+    public PhaseTile tileFor(Problem problem) {
         int most = Math.max(1, processor.accumulators() / outTile);
         int points = even(gridPoints(problem), Math.min(most, processor.accumulators() * 4L / 7));
         PhaseTile tile = new PhaseTile(points, (int) Math.min(4, Grid.points(problem, 1)), (int)
@@ -108,6 +127,21 @@ final class PhaseLaneVariant implements ForwardVariant {
             tile = new PhaseTile(points, tile.rows, (tile.phases + 1) / 2);
         }
         return tile;
+    }
+
+    @Override
+    public List<Tile> tiles(Problem problem) {
+        PhaseTile first = tileFor(problem);
+        Map<String, Tile> tiles = new LinkedHashMap<>();
+        tiles.put(first.constants(), first);
+        int most = (int) Math.min(gridPoints(problem), Math.max(1, processor.accumulators() / outTile));
+        Stream.of(
+                        new PhaseTile(Math.min(most, first.points + 1), first.rows, first.phases),
+                        new PhaseTile((first.points + 1) / 2, first.rows, first.phases),
+                        new PhaseTile(first.points, (first.rows + 1) / 2, first.phases),
+                        new PhaseTile(first.points, first.rows, (first.phases + 1) / 2))
+                .forEach(tile -> tiles.putIfAbsent(tile.constants(), tile));
+        return List.copyOf(tiles.values());
     }
 
     /** Whether the patch of the smallest tile fits local memory. */

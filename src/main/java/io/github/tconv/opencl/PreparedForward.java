@@ -190,7 +190,8 @@ final class PreparedForward implements PreparedLayer {
     public String describe(Problem problem) {
         Problem rank3 = problem.asRank3();
         ForwardVariant variant = variantFor(rank3);
-        return variant.name() + variant.constants() + variant.tileFor(rank3).constants();
+        String tuned = variant instanceof RetiledVariant retiled && retiled.tuned() ? " (tuned)" : "";
+        return variant.name() + variant.constants() + variant.tileFor(rank3).constants() + tuned;
     }
 
     @Override

@@ -2,7 +2,12 @@ package io.github.tconv.opencl;
 
 import io.github.tconv.op.Axis;
 import io.github.tconv.op.Problem;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * {@code forward_xlane.cl}: the lanes of a vector are neighbours of one phase along the row. For wide images, short
@@ -75,6 +80,37 @@ final class XLaneVariant implements ForwardVariant {
         int vectors = new XLaneVariant(layer, processor, outTile, merged, 1, 1).vectorsFor(problem);
         int unrolled = unrolledTaps(layer, (merged ? layer.height().kernel() : 1) * outTile * vectors);
         return new XLaneVariant(layer, processor, outTile, merged, inBlock(layer, processor, merged), unrolled);
+    }
+
+    /** Variants that may be faster than the one that suits best by the rule, which is the first. */
+    static List<XLaneVariant> candidates(Problem problem, Processor processor) {
+        LayerShape layer = LayerShape.of(problem.layer());
+        if (!fits(layer, processor)) {
+            return List.of();
+        }
+        XLaneVariant suiting = suiting(problem, processor);
+        List<XLaneVariant> candidates = new ArrayList<>(List.of(suiting));
+        for (boolean merged : new boolean[] {suiting.merged, !suiting.merged}) {
+            for (int outTile = 1; outTile <= Math.min(layer.oc(), 8); outTile++) {
+                int vectors = new XLaneVariant(layer, processor, outTile, merged, 1, 1).vectorsFor(problem);
+                int sums = outTile
+                        * vectors
+                        * (merged ? layer.height().stride() : 1)
+                        * layer.width().stride();
+                int body = (merged ? layer.height().kernel() : 1) * outTile * vectors;
+                boolean sensible = sums <= processor.accumulators() && (!merged || body <= UNROLLED);
+                if (sensible && (outTile != suiting.outTile || merged != suiting.merged)) {
+                    candidates.add(new XLaneVariant(
+                            layer,
+                            processor,
+                            outTile,
+                            merged,
+                            inBlock(layer, processor, merged),
+                            unrolledTaps(layer, body)));
+                }
+            }
+        }
+        return candidates;
     }
 
     /** All taps of a row, or as many whole periods of phases as keep the loop body short. */
@@ -183,8 +219,11 @@ final class XLaneVariant implements ForwardVariant {
     }
 
     @Override
-    public Tile tileFor(Problem problem) {
-        int vectors = vectorsFor(problem);
+    public XTile tileFor(Problem problem) {
+        return tileFor(vectorsFor(problem), problem);
+    }
+
+    private XTile tileFor(int vectors, Problem problem) {
         long gridRows = Grid.points(problem, 1);
         int row = (int) Grid.tiles(Grid.tiles(Grid.points(problem, 2), processor.lanes()), vectors);
         int outTiles = (int) Grid.tiles(layer.oc(), outTile);
@@ -209,6 +248,28 @@ final class XLaneVariant implements ForwardVariant {
         return tile.sharedBy(processor.threads(), problem)
                 .keptIn(KEPT_BYTES)
                 .stagedIn(Math.min(LOCAL_BYTES, processor.localBytes() * 3 / 4));
+    }
+
+    @Override
+    public List<Tile> tiles(Problem problem) {
+        XTile first = tileFor(problem);
+        Map<String, Tile> tiles = new LinkedHashMap<>();
+        tiles.put(first.constants(), first);
+        int row = (int) Math.min(8, Grid.tiles(Grid.points(problem, 2), processor.lanes()));
+        IntStream.rangeClosed(1, row)
+                .filter(vectors -> outTile * vectors * phases() <= processor.accumulators())
+                .mapToObj(vectors -> tileFor(vectors, problem))
+                .forEach(tile -> tiles.putIfAbsent(tile.constants(), tile));
+        Stream.of(
+                        new XTile(first.vectors, first.rowTiles, first.rows, 2 * first.outTiles),
+                        new XTile(first.vectors, first.rowTiles, first.rows, (first.outTiles + 1) / 2),
+                        new XTile(first.vectors, first.rowTiles, 2 * first.rows, first.outTiles),
+                        new XTile(first.vectors, first.rowTiles, (first.rows + 1) / 2, first.outTiles),
+                        new XTile(first.vectors, 2 * first.rowTiles, first.rows, first.outTiles),
+                        new XTile(first.vectors, (first.rowTiles + 1) / 2, first.rows, first.outTiles))
+                .filter(tile -> tile.isSensible(problem))
+                .forEach(tile -> tiles.putIfAbsent(tile.constants(), tile));
+        return List.copyOf(tiles.values());
     }
 
     /** A tile of certain sizes, for whoever knows better than the rule. */
@@ -284,6 +345,15 @@ final class XLaneVariant implements ForwardVariant {
                         : new XTile(vectors, (tile.rowTiles + 1) / 2, tile.rows, tile.outTiles);
             }
             return tile;
+        }
+
+        /** Whether no count is beyond what there is, and the work-item's memory within the device's. */
+        boolean isSensible(Problem problem) {
+            return outTiles <= Grid.tiles(layer.oc(), outTile)
+                    && rows <= Grid.points(problem, 1)
+                    && rowTiles <= Grid.tiles(Grid.points(problem, 2), (long) vectors * processor.lanes())
+                    && keptBytes() <= 2 * KEPT_BYTES
+                    && patchBytes() + keptBytes() <= Math.min(LOCAL_BYTES, processor.localBytes() * 3 / 4);
         }
 
         private long patchBytes() {

@@ -1,0 +1,25 @@
+package io.github.tconv.opencl;
+
+import java.util.List;
+import java.util.Locale;
+
+/** What a user can switch off: by an environment variable, or by a system property, which has the last word. */
+enum Switch {
+    /** Tuned choices. */
+    TUNING("TCONV_TUNING", "tconv.tuning");
+
+    private static final List<String> OFF = List.of("off", "false", "no", "0");
+
+    private final String variable;
+    private final String property;
+
+    Switch(String variable, String property) {
+        this.variable = variable;
+        this.property = property;
+    }
+
+    boolean isOn() {
+        String said = System.getProperty(property, System.getenv(variable));
+        return said == null || !OFF.contains(said.strip().toLowerCase(Locale.ROOT));
+    }
+}
