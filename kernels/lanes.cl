@@ -1,4 +1,4 @@
-// lanes.cl: what the kernels forward_xlane.cl and forward_phaselane.cl share; the host prepends it, after common.cl.
+// lanes.cl: what the kernels forward_xlane.cl, forward_minimal.cl and forward_phaselane.cl share; the host prepends it, after common.cl.
 
 // Phases. Output position o = S * q + r belongs to phase r of grid point q. Tap k meets exactly one phase,
 //   r = (k * D - P) mod S,   and reads there input position   i = q - (k * D - P) div S   (mod, div: floored).

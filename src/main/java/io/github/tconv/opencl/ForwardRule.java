@@ -27,7 +27,7 @@ interface ForwardRule {
 
     /**
      * Channels in the lanes where the sums are long and fill a vector, with fewer multiplications where that pays;
-     * otherwise pixels, or phases of a long stride.
+     * otherwise pixels, or phases of a long stride. Pixels are filtered minimally where the kernel is twice the stride.
      */
     private static ForwardVariant forProcessor(Problem problem, Processor processor) {
         LayerShape layer = LayerShape.of(problem.layer());
@@ -38,6 +38,11 @@ interface ForwardRule {
         if (longSums && WinogradVariant.fits(layer, processor) && WinogradCost.wins(problem.layer(), processor)) {
             return WinogradVariant.suiting(problem, processor);
         }
+        // Both axes of a plane with many channels are better off with channels in the lanes; see the note 0011.
+        boolean minimal = layer.ic() >= MINIMAL_CHANNELS && !(longSums && MinimalVariant.filtersBoth(layer));
+        if (minimal && MinimalVariant.fits(layer, processor)) {
+            return MinimalVariant.suiting(problem, processor);
+        }
         if (longSums || !XLaneVariant.fits(layer, processor)) {
             return ChannelLaneVariant.suiting(problem, processor);
         }
@@ -46,4 +51,7 @@ interface ForwardRule {
 
     /** Terms from which on storing channels, which lie a plane apart, no longer matters. */
     long LONG_SUM = 256;
+
+    /** Input channels from which on fewer products outweigh what minimal filtering adds at the end. */
+    int MINIMAL_CHANNELS = 16;
 }

@@ -41,6 +41,7 @@ public final class Catalogue {
                             ic33_oc17_i5_k3_s2_p1_op1
                             ic1_oc1_i97_k5_s2_p2
                             ic2_oc1_i301_k3_p1_e0
+                            ic2_oc3_i40_k6_s3_p-2_e1
                             """),
                     // Two axes: groups, channels that fill no vector, one pixel, one row, gaps, taps lost in padding.
                     parse("""
@@ -60,12 +61,14 @@ public final class Catalogue {
                             ic2_oc1_i53x1_k4x1_s2x1_p1x0
                             ic3_oc3_i4x3_k12x10_s6x5_p3x2_op0x1
                             ic4_oc3_i5x6_k3x3_s4x6_d2x4_p2x3
+                            ic37_oc3_i5x19_k6x4_s3x2_p2x1
                             """),
                     // Three axes.
                     parse("""
                             n2_ic3_oc3_g3_i2x4x3_k3x2x2_s2x1x2_p1x0x0
                             ic1_oc2_i1x1x1_k3x2x4_s2x2x2
                             ic2_oc3_i3x2x5_k1x1x1_s2x1x3_op1x0x2
+                            n2_ic18_oc5_i2x3x7_k3x4x2_s2x2x1_d2x1x1_p1x2x0_op1x0x0
                             ic2_oc2_i2x3x2_k2x2x3_s1x2x2_d2x1x3_p-1x1x2_e1x-2x0
                             """),
                     // Real layers made small: DCGAN, U-Net, Mask R-CNN, SimpleBaseline pose, CycleGAN, FSRCNN, waifu2x,

@@ -64,6 +64,16 @@ class ForwardVariantTest {
                     : new PlainVariant();
         }));
         rules.put(
+                "minimal, suited",
+                forced((problem, processor) -> MinimalVariant.fits(LayerShape.of(problem.layer()), processor)
+                        ? MinimalVariant.suiting(problem, processor)
+                        : new PlainVariant()));
+        rules.put("minimal, blocked and cut", forced((problem, processor) -> {
+            LayerShape layer = LayerShape.of(problem.layer());
+            MinimalVariant variant = new MinimalVariant(layer, processor, 2, 3, 2);
+            return MinimalVariant.fits(layer, processor) ? fixed(variant, variant.tile(2, 3, 2)) : new PlainVariant();
+        }));
+        rules.put(
                 "phase-lane, suited",
                 forced((problem, processor) -> PhaseLaneVariant.fits(LayerShape.of(problem.layer()), processor)
                         ? PhaseLaneVariant.suiting(problem, processor)

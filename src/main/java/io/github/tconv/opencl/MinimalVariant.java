@@ -1,0 +1,323 @@
+package io.github.tconv.opencl;
+
+import io.github.tconv.op.Axis;
+import io.github.tconv.op.Problem;
+import java.util.List;
+import java.util.stream.LongStream;
+
+/**
+ * {@code forward_minimal.cl}: two neighbours of a phase from three products instead of four, Winograd's F(2, 2), along
+ * the axes whose kernel is twice their stride. For few output channels and at least a short sum: the products of a tile
+ * wait in local memory, and the input is read as it lies.
+ */
+final class MinimalVariant implements ForwardVariant {
+    /** Input channels whose products are summed on their own, for the error's sake; it decides the order of additions. */
+    private static final int SUMMED_BLOCK = 32;
+    /** The share of local memory, which is the second-level cache, that a work-item may fill. */
+    private static final double LOCAL_SHARE = 0.6;
+
+    /** The widest and highest tiles that are considered. */
+    private static final int MOST_PAIRS = 512;
+
+    private static final int MOST_ROWS = 64;
+
+    private final LayerShape layer;
+    private final Processor processor;
+    private final int outChunk;
+    private final int products;
+    private final int inBlock;
+
+    /**
+     * Fixes the packed weight and the order of additions.
+     *
+     * @param outChunk output channels of a work-item
+     * @param products products of a register tile: of channels and phases
+     * @param inBlock input channels that are staged at once
+     */
+    MinimalVariant(LayerShape layer, Processor processor, int outChunk, int products, int inBlock) {
+        this.layer = layer;
+        this.processor = processor;
+        this.outChunk = outChunk;
+        this.products = products;
+        this.inBlock = inBlock;
+    }
+
+    private MinimalVariant(LayerShape layer, Processor processor, int outChunk, int products) {
+        this(layer, processor, outChunk, products, share(layer.ic(), Grid.tiles(layer.ic(), SUMMED_BLOCK)));
+    }
+
+    /** Whether the variant computes a layer at all, and local memory holds the smallest tile. */
+    static boolean fits(LayerShape layer, Processor processor) {
+        MinimalVariant smallest = new MinimalVariant(layer, processor, 1, 1);
+        return halves(layer.width()) && smallest.tile(1, 1, 1).localBytes() <= processor.localBytes();
+    }
+
+    /** Whether the variant filters both axes of a layer minimally. */
+    static boolean filtersBoth(LayerShape layer) {
+        return halves(layer.height()) && halves(layer.width());
+    }
+
+    /** Whether each phase of an axis has two taps, of neighbours. */
+    private static boolean halves(Axis axis) {
+        return axis.kernel() == 2 * axis.stride() && axis.dilation() == 1;
+    }
+
+    /** The variant whose packed weight suits a problem best. */
+    static MinimalVariant suiting(Problem problem, Processor processor) {
+        LayerShape layer = LayerShape.of(problem.layer());
+        MinimalVariant best = new MinimalVariant(layer, processor, 1, 1);
+        double least = Double.POSITIVE_INFINITY;
+        for (int outChunk : shares(layer.oc(), layer.oc())) {
+            int all = new MinimalVariant(layer, processor, outChunk, 1).allProducts();
+            for (int products = 1; products <= Math.min(all, processor.accumulators() / 2); products++) {
+                MinimalVariant variant = new MinimalVariant(layer, processor, outChunk, products);
+                double cycles = variant.best(problem).cycles(problem);
+                if (cycles < least) {
+                    least = cycles;
+                    best = variant;
+                }
+            }
+        }
+        return best;
+    }
+
+    /** The largest of a number of nearly equal shares. */
+    private static int share(long count, long shares) {
+        return (int) Grid.tiles(count, shares);
+    }
+
+    private boolean minimalHeight() {
+        return halves(layer.height());
+    }
+
+    /** Grid rows that are taken together. */
+    private int rowsApart() {
+        return minimalHeight() ? 2 : 1;
+    }
+
+    private int rowParts() {
+        return minimalHeight() ? 3 : layer.height().kernel();
+    }
+
+    /** Products of a work-item in a component: output channels by phases. */
+    private int allProducts() {
+        return outChunk
+                * (minimalHeight() ? layer.height().stride() : 1)
+                * layer.width().stride();
+    }
+
+    private int productTiles() {
+        return share(allProducts(), products);
+    }
+
+    @Override
+    public String name() {
+        return "minimal";
+    }
+
+    @Override
+    public List<String> sources() {
+        return List.of("common", "lanes", "forward_minimal");
+    }
+
+    @Override
+    public String constants() {
+        return " -DLANES=%d -DMINIMAL_H=%d -DOC_CHUNK=%d -DMP=%d -DIC_BLOCK=%d -DPREFETCH=%d -DSHUFFLE=1"
+                .formatted(
+                        processor.lanes(),
+                        minimalHeight() ? 1 : 0,
+                        outChunk,
+                        products,
+                        inBlock,
+                        processor.prefetches() ? 1 : 0);
+    }
+
+    @Override
+    public long packedFloats() {
+        return (long) layer.groups()
+                * Grid.tiles(layer.oc(), outChunk)
+                * layer.depth().kernel()
+                * rowParts()
+                * 3
+                * productTiles()
+                * layer.ic()
+                * products;
+    }
+
+    /**
+     * As for Winograd's kernels, whose F(2, 2) this is: each of the n = ic * kd terms of a product's sum passes through at
+     * most n roundings there, and through 6 more on either axis. On an axis filtered minimally a = 4: two products, one of
+     * an element and two taps, one of two elements and a tap. An axis that is not adds its taps as they are, at most kh.
+     */
+    @Override
+    public double errorGrowth() {
+        double width = 4.0 / layer.width().kernel();
+        return minimalHeight() ? width * 4 / layer.height().kernel() : width;
+    }
+
+    private long gridPairs(Problem problem) {
+        return Grid.tiles(Grid.points(problem, 2), 2);
+    }
+
+    private long gridRows(Problem problem) {
+        return Grid.tiles(Grid.points(problem, 1), rowsApart());
+    }
+
+    @Override
+    public Tile tileFor(Problem problem) {
+        return best(problem);
+    }
+
+    private MinimalTile best(Problem problem) {
+        int[] widths = shares(gridPairs(problem), MOST_PAIRS);
+        int[] heights = shares(gridRows(problem), MOST_ROWS);
+        int most = Math.max(1, processor.accumulators() * 6 / 7 / products);
+        MinimalTile best = tile(1, 1, 1);
+        double least = Double.POSITIVE_INFINITY;
+        for (int vectors = most; vectors >= Math.max(1, most - 1); vectors--) {
+            for (int pairs : widths) {
+                for (int rows : heights) {
+                    MinimalTile tile = tile(vectors, pairs, rows);
+                    double cycles = tile.cycles(problem);
+                    if (cycles < least) {
+                        least = cycles;
+                        best = tile;
+                    }
+                }
+            }
+        }
+        return best;
+    }
+
+    /** Nearly equal shares of a count, from the largest allowed down to 1, each some fifth smaller than the one before. */
+    private static int[] shares(long count, long most) {
+        return LongStream.iterate(
+                        Grid.tiles(count, most),
+                        number -> number <= count,
+                        number -> Math.max(number + 1, number * 5 / 4))
+                .mapToInt(number -> share(count, number))
+                .distinct()
+                .toArray();
+    }
+
+    /** A tile of certain sizes, for whoever knows better than the rule. */
+    MinimalTile tile(int vectors, int pairs, int rows) {
+        return new MinimalTile(vectors, pairs, rows);
+    }
+
+    private final class MinimalTile implements Tile {
+        /** Cycles of an iteration, of a row of the patch, of a vector of it, beside what is counted. */
+        private static final double ITERATION = 2;
+
+        private static final double STAGED_ROW = 6;
+        private static final double STAGED_VECTOR = 4;
+        /** Cycles to keep a vector of products, and to add and store a vector of one phase. */
+        private static final double KEPT = 4;
+
+        private static final double GATHERED = 25;
+
+        private final int vectors;
+        private final int pairs;
+        private final int rows;
+
+        /**
+         * Cuts the work.
+         *
+         * @param vectors vectors of a register tile
+         * @param pairs pairs of grid columns of a work-item
+         * @param rows grid rows of a work-item, or pairs of them if the height is filtered minimally
+         */
+        MinimalTile(int vectors, int pairs, int rows) {
+            this.vectors = vectors;
+            this.pairs = pairs;
+            this.rows = rows;
+        }
+
+        private long pitch() {
+            return pairs + 1L;
+        }
+
+        private long patchRows() {
+            return minimalHeight()
+                    ? rows + 1L
+                    : rows + LayerShape.span(layer.height(), layer.height().kernel());
+        }
+
+        private long patchFloats() {
+            return Grid.tiles(patchRows() * pitch(), processor.lanes()) * processor.lanes() * 2 * rowsApart() * inBlock;
+        }
+
+        /** Vectors of positions, of which the products are taken. */
+        private long positionVectors() {
+            return Grid.tiles((minimalHeight() ? rows + 1L : rows) * pitch(), processor.lanes());
+        }
+
+        private long keptVectors() {
+            return 3L * rowParts() * productTiles() * products * positionVectors();
+        }
+
+        long localBytes() {
+            long beyond = pitch() + (vectors + 3L + 2L * layer.width().stride()) * processor.lanes();
+            return (patchFloats() + beyond + keptVectors() * processor.lanes()) * Float.BYTES;
+        }
+
+        /** The cycles that a problem takes, roughly; infinite where the tile does not fit. */
+        double cycles(Problem problem) {
+            if (localBytes() > processor.localBytes() * LOCAL_SHARE) {
+                return Double.POSITIVE_INFINITY;
+            }
+            double taken = depthTaps();
+            long full = positionVectors() / vectors;
+            long rest = positionVectors() - full * vectors;
+            double multiply = taken
+                    * layer.ic()
+                    * rowParts()
+                    * 3
+                    * productTiles()
+                    * (full * iteration(vectors) + rest * iteration(1));
+            double keep = taken * Grid.tiles(layer.ic(), inBlock) * keptVectors() * KEPT;
+            double stage = taken
+                    * layer.ic()
+                    * patchRows()
+                    * rowsApart()
+                    * (STAGED_ROW + STAGED_VECTOR * 2 * pitch() / processor.lanes());
+            double clear = 2.0 * patchFloats() / processor.lanes();
+            int phases = 2 * layer.width().stride();
+            double gather = (double) outChunk
+                    * rows
+                    * rowsApart()
+                    * layer.height().stride()
+                    * Grid.tiles(pairs, processor.lanes())
+                    * phases
+                    * GATHERED;
+            long[] global = range(problem).global();
+            double items = (double) global[0] * global[1] * global[2];
+            // The last round of work-items leaves threads idle.
+            double turns = Math.ceil(items / processor.threads());
+            return (multiply + keep + stage + clear + gather) * turns;
+        }
+
+        private double iteration(int tileVectors) {
+            double multiplyAdds = (double) products * tileVectors;
+            double loads = products * 0.5 + 6.0 * tileVectors;
+            return Math.max(Math.max(multiplyAdds, loads), 8) + ITERATION;
+        }
+
+        private double depthTaps() {
+            return (double) layer.depth().kernel() / layer.depth().stride();
+        }
+
+        @Override
+        public String constants() {
+            return " -DNV=%d -DXT=%d -DRY=%d".formatted(vectors, pairs, rows);
+        }
+
+        @Override
+        public NdRange range(Problem problem) {
+            return NdRange.exactly(
+                    Grid.tiles(gridPairs(problem), pairs),
+                    problem.outputSize(0) * Grid.tiles(gridRows(problem), rows),
+                    (long) problem.batch() * layer.groups() * Grid.tiles(layer.oc(), outChunk));
+        }
+    }
+}
