@@ -107,7 +107,7 @@ public final class Engine implements AutoCloseable {
      */
     public Tensor forward(TransposedConvolution layer, Tensor input, Tensor weight, @Nullable Tensor bias) {
         Problem problem = layer.problem(batch("input", input, layer), spatial(input));
-        Tensor output = backend.resultTensor(problem.outputShape());
+        Tensor output = resultTensor(problem.outputShape());
         forward(problem, input, weight, bias, output);
         return output;
     }
@@ -154,7 +154,7 @@ public final class Engine implements AutoCloseable {
      */
     public Tensor inputGradient(TransposedConvolution layer, Tensor outputGradient, Tensor weight) {
         Problem problem = layer.problemMaking(batch("output gradient", outputGradient, layer), spatial(outputGradient));
-        Tensor inputGradient = backend.resultTensor(problem.inputShape());
+        Tensor inputGradient = resultTensor(problem.inputShape());
         inputGradient(problem, outputGradient, weight, null, inputGradient);
         return inputGradient;
     }
@@ -202,7 +202,7 @@ public final class Engine implements AutoCloseable {
      */
     public Tensor weightGradient(TransposedConvolution layer, Tensor input, Tensor outputGradient) {
         Problem problem = layer.problem(batch("input", input, layer), spatial(input));
-        Tensor weightGradient = backend.resultTensor(layer.weightShape());
+        Tensor weightGradient = resultTensor(layer.weightShape());
         weightGradient(problem, input, outputGradient, weightGradient);
         return weightGradient;
     }
@@ -244,7 +244,7 @@ public final class Engine implements AutoCloseable {
      */
     public Tensor biasGradient(Tensor outputGradient) {
         checkRank("output gradient", outputGradient);
-        Tensor biasGradient = backend.resultTensor(outputGradient.size(1));
+        Tensor biasGradient = resultTensor(outputGradient.size(1));
         biasGradient(outputGradient, biasGradient);
         return biasGradient;
     }
@@ -283,7 +283,7 @@ public final class Engine implements AutoCloseable {
      */
     public Tensor forward(Convolution layer, Tensor input, Tensor weight, @Nullable Tensor bias) {
         Problem problem = layer.problem(batch("input", input, layer.adjoint()), spatial(input));
-        Tensor output = backend.resultTensor(problem.inputShape());
+        Tensor output = resultTensor(problem.inputShape());
         inputGradient(problem, input, weight, bias, output);
         return output;
     }
@@ -314,7 +314,7 @@ public final class Engine implements AutoCloseable {
      */
     public Tensor inputGradient(Convolution layer, Tensor outputGradient, Tensor weight, int... inputSize) {
         Problem problem = layer.problem(batch("output gradient", outputGradient, layer.adjoint()), inputSize);
-        Tensor inputGradient = backend.resultTensor(problem.outputShape());
+        Tensor inputGradient = resultTensor(problem.outputShape());
         forward(problem, outputGradient, weight, null, inputGradient);
         return inputGradient;
     }
@@ -345,7 +345,7 @@ public final class Engine implements AutoCloseable {
      */
     public Tensor weightGradient(Convolution layer, Tensor input, Tensor outputGradient) {
         Problem problem = layer.problem(batch("input", input, layer.adjoint()), spatial(input));
-        Tensor weightGradient = backend.resultTensor(layer.weightShape());
+        Tensor weightGradient = resultTensor(layer.weightShape());
         // The adjoint reads what the convolution writes.
         weightGradient(problem, /* input= */ outputGradient, /* outputGradient= */ input, weightGradient);
         return weightGradient;
@@ -406,7 +406,7 @@ public final class Engine implements AutoCloseable {
      * @return a new tensor of the same shape
      */
     public Tensor download(DeviceTensor source) {
-        Tensor target = backend.resultTensor(source.shape());
+        Tensor target = resultTensor(source.shape());
         download(source, target);
         return target;
     }
@@ -580,7 +580,8 @@ public final class Engine implements AutoCloseable {
         }
     }
 
+    /** Makes a tensor for a result, of whatever values. */
     Tensor resultTensor(int... shape) {
-        return backend.resultTensor(shape);
+        return whileOpen(() -> backend.resultTensor(shape));
     }
 }

@@ -5,9 +5,11 @@ import io.github.tconv.op.Tensor;
 /** Tensors copied to the device and back ({@link Device.HostMemory#APART}), through buffers that are used again. */
 final class ApartMemory implements HostAccess {
     private final Session session;
+    private final Staging staging;
 
     ApartMemory(Session session) {
         this.session = session;
+        this.staging = new Staging(session);
     }
 
     @Override
@@ -39,16 +41,16 @@ final class ApartMemory implements HostAccess {
 
     @Override
     public void write(Tensor source, DeviceBuffer target) {
-        session.write(source, target);
+        staging.write(source, target);
     }
 
     @Override
     public void read(DeviceBuffer source, Tensor target) {
-        session.read(source, target);
+        staging.read(source, target);
     }
 
     @Override
     public void close() {
-        // Holds nothing.
+        staging.close();
     }
 }

@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One operation on its way through a session: it holds what the operation uses until its commands are enqueued and,
- * where the host takes part, done. Programs are to be had before it begins. Not thread-safe.
+ * where the host takes part, done. Programs are to be had before it begins. Not thread-safe; once closed, a session
+ * uses the object for a later operation.
  *
  * <pre>{@code
  * try (Call call = session.call()) {
@@ -27,7 +28,7 @@ final class Call implements AutoCloseable {
     private static final int USUAL = 8;
 
     private final Session session;
-    private DeviceBuffer[] buffers = new DeviceBuffer[USUAL];
+    private @Nullable DeviceBuffer[] buffers = new @Nullable DeviceBuffer[USUAL];
     /** What each buffer stands for: an operand or a result, or null for a workspace. Keeps tensors from the collector. */
     private @Nullable Operand[] operands = new @Nullable Operand[USUAL];
     /** A bit for each buffer of a result in the host's memory. */
@@ -39,7 +40,11 @@ final class Call implements AutoCloseable {
 
     Call(Session session) {
         this.session = session;
+    }
+
+    Call begin() {
         Programs.KERNELS_RUN.lock();
+        return this;
     }
 
     /** Brings an operand to the device. */
@@ -91,20 +96,19 @@ final class Call implements AutoCloseable {
      * Ends the operation, whose commands are enqueued: waits for them if the host reads a result or owns an operand, and
      * otherwise leaves them to the device.
      *
-     * @param programs what has run by then, to be remembered on the disk
+     * @param program what has run by then, to be remembered on the disk
      */
-    void complete(Program... programs) {
+    void complete(Program program) {
         try {
             complete();
         } catch (DeviceException e) {
-            throw programs.length == 0 ? e : programs[programs.length - 1].named(e);
+            throw program.named(e);
         }
-        for (Program program : programs) {
-            session.programs().remember(program);
-        }
+        session.programs().remember(program);
     }
 
-    private void complete() {
+    /** Ends an operation of several programs, or of none; whoever calls has the session remember them. */
+    void complete() {
         if (results != 0) {
             for (int i = 0; i < count; i++) {
                 if ((results & 1L << i) != 0 && operands[i] instanceof Tensor tensor) {
@@ -132,6 +136,13 @@ final class Call implements AutoCloseable {
         } finally {
             Programs.KERNELS_RUN.unlock();
             Reference.reachabilityFence(operands);
+            Arrays.fill(buffers, 0, count, null);
+            Arrays.fill(operands, 0, count, null);
+            count = 0;
+            results = 0;
+            hostReads = false;
+            complete = false;
+            session.giveBack(this);
         }
     }
 }

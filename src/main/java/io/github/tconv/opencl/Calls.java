@@ -136,6 +136,16 @@ final class Calls {
         CL.clFinish(queue);
     }
 
+    static void clWaitForEvents(int count, cl_event[] events) {
+        before("clWaitForEvents");
+        CL.clWaitForEvents(count, events);
+    }
+
+    static void clReleaseEvent(cl_event event) {
+        before("clReleaseEvent");
+        CL.clReleaseEvent(event);
+    }
+
     static void clFlush(cl_command_queue queue) {
         before("clFlush");
         CL.clFlush(queue);

@@ -26,7 +26,7 @@ final class MappedMemory implements HostAccess {
 
     @Override
     public void fetch(DeviceBuffer result, Tensor tensor) {
-        session.unmap(result, session.map(result, CL.CL_MAP_READ));
+        session.unmap(result, session.map(result, /* wait= */ true, CL.CL_MAP_READ));
         session.finish();
     }
 

@@ -40,15 +40,44 @@ final class PreparedForward implements PreparedLayer {
 
     private final AtomicBoolean closed = new AtomicBoolean();
 
-    /** A tile compiled for one size; best if it is that size's own. */
-    private record Launch(
-            Problem problem,
-            Problem rank3,
-            boolean hasResidual,
-            ForwardVariant variant,
-            ForwardVariant.Tile tile,
-            Program program,
-            boolean best) {
+    /** Made once, not for every call. */
+    private final Parts.Whole whole = this::whole;
+
+    /** A tile compiled for one size, best if it is that size's own, and all that a call with it needs. */
+    private static final class Launch {
+        final Problem problem;
+        final boolean hasResidual;
+        final ForwardVariant.Tile tile;
+        final Program program;
+        final boolean best;
+        final int[] sizes;
+        final long stagedFloats;
+        final String stageKernel;
+        final NdRange stageRange;
+        final String kernel;
+        final NdRange range;
+
+        Launch(
+                Problem problem,
+                boolean hasResidual,
+                ForwardVariant variant,
+                ForwardVariant.Tile tile,
+                Program program,
+                boolean best) {
+            Problem rank3 = problem.asRank3();
+            this.problem = problem;
+            this.hasResidual = hasResidual;
+            this.tile = tile;
+            this.program = program;
+            this.best = best;
+            sizes = LayerConstants.sizes(rank3);
+            kernel = variant.name();
+            range = tile.range(rank3);
+            stagedFloats = tile.stagedFloats(rank3);
+            stageKernel = variant.name() + "_stage";
+            stageRange = stagedFloats == 0 ? range : tile.stageRange(rank3);
+        }
+
         boolean isFor(Problem other, boolean residual) {
             return hasResidual == residual && problem.equals(other);
         }
@@ -89,7 +118,7 @@ final class PreparedForward implements PreparedLayer {
 
     @Override
     public void forward(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
-        Parts.FORWARD.compute(session.device(), problem, input, residual, output, this::whole);
+        Parts.FORWARD.compute(session.device(), problem, input, residual, output, whole);
     }
 
     private void whole(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
@@ -98,30 +127,26 @@ final class PreparedForward implements PreparedLayer {
             launch = plan(problem, residual != null);
             last = launch;
         }
-        ForwardVariant variant = launch.variant;
-        ForwardVariant.Tile tile = launch.tile;
-        long stagedFloats = tile.stagedFloats(launch.rank3);
-        int[] sizes = LayerConstants.sizes(launch.rank3);
         try (Call call = session.call()) {
             DeviceBuffer x = call.operand(input);
             DeviceBuffer r = call.optional(residual);
             DeviceBuffer y = call.result(output);
-            if (stagedFloats > 0) {
-                DeviceBuffer staged = call.workspace(stagedFloats);
-                try (Kernel kernel = launch.program.kernel(variant.name() + "_stage")) {
-                    kernel.with(x).with(staged).with(sizes).enqueue(session.queue(), tile.stageRange(launch.rank3));
+            if (launch.stagedFloats > 0) {
+                DeviceBuffer staged = call.workspace(launch.stagedFloats);
+                try (Kernel kernel = launch.program.kernel(launch.stageKernel)) {
+                    kernel.with(x).with(staged).with(launch.sizes).enqueue(session.queue(), launch.stageRange);
                 }
                 x = staged;
             }
-            try (Kernel kernel = launch.program.kernel(variant.name())) {
+            try (Kernel kernel = launch.program.kernel(launch.kernel)) {
                 kernel.with(x)
                         .with(weight)
                         .with(bias == null ? weight : bias)
                         .with(slopes == null ? weight : slopes)
                         .with(r == null ? weight : r)
                         .with(y)
-                        .with(sizes)
-                        .enqueue(session.queue(), tile.range(launch.rank3));
+                        .with(launch.sizes)
+                        .enqueue(session.queue(), launch.range);
             }
             call.complete(launch.program);
         }
@@ -137,15 +162,14 @@ final class PreparedForward implements PreparedLayer {
         Launch substitute = substitutes.get(hasResidual);
         if (ready.isEmpty() && substitute != null) {
             session.programs().prefetch(variant.sources(), options);
-            return new Launch(
-                    problem, rank3, hasResidual, variant, substitute.tile, substitute.program, /* best= */ false);
+            return new Launch(problem, hasResidual, variant, substitute.tile, substitute.program, /* best= */ false);
         }
         Program program = ready.orElseGet(() -> session.programs().get(variant.sources(), options));
         if (known == null && !choose(variant, program)) {
             // Another thread's first call had another size, and its variant packed the weight.
             return plan(problem, hasResidual);
         }
-        Launch launch = new Launch(problem, rank3, hasResidual, variant, own, program, /* best= */ true);
+        Launch launch = new Launch(problem, hasResidual, variant, own, program, /* best= */ true);
         substitutes.putIfAbsent(hasResidual, launch);
         return launch;
     }

@@ -1,10 +1,9 @@
 package io.github.tconv.opencl;
 
 import io.github.tconv.op.DeviceException;
+import java.util.Deque;
 import java.util.Map;
-import java.util.Queue;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jocl.CL;
 import org.jocl.CLException;
 import org.jocl.Pointer;
@@ -25,7 +24,7 @@ final class Program implements AutoCloseable {
     private final cl_program program;
     private final String cacheKey;
     private final boolean stored;
-    private final Map<String, Queue<cl_kernel>> idle = new ConcurrentHashMap<>();
+    private final Map<String, Deque<Kernel>> idle = new ConcurrentHashMap<>();
 
     Program(String file, String options, Device device, cl_program program, boolean stored, String cacheKey) {
         this.file = file;
@@ -39,17 +38,19 @@ final class Program implements AutoCloseable {
 
     /** Borrows a kernel; closing it gives it back. */
     Kernel kernel(String name) {
-        Queue<cl_kernel> kernels = idle.computeIfAbsent(name, any -> new ConcurrentLinkedQueue<>());
-        cl_kernel kernel = kernels.poll();
-        if (kernel == null) {
-            try {
-                kernel = Calls.clCreateKernel(program, name, null);
-                Handles.acquired();
-            } catch (CLException e) {
-                throw failure("clCreateKernel", name, e);
+        Deque<Kernel> kernels = idle.computeIfAbsent(name, any -> Kernel.home());
+        synchronized (kernels) {
+            if (!kernels.isEmpty()) {
+                return kernels.pop();
             }
         }
-        return new Kernel(this, name, kernel, kernels);
+        try {
+            cl_kernel kernel = Calls.clCreateKernel(program, name, null);
+            Handles.acquired();
+            return new Kernel(this, name, kernel, kernels);
+        } catch (CLException e) {
+            throw failure("clCreateKernel", name, e);
+        }
     }
 
     /** Tells whether the disk has this program. */
@@ -90,10 +91,10 @@ final class Program implements AutoCloseable {
     /** Frees the program and the kernels that were given back; borrowed ones must have been. */
     @Override
     public void close() {
-        for (Queue<cl_kernel> kernels : idle.values()) {
-            for (cl_kernel kernel = kernels.poll(); kernel != null; kernel = kernels.poll()) {
-                Calls.clReleaseKernel(kernel);
-                Handles.released();
+        for (Deque<Kernel> kernels : idle.values()) {
+            synchronized (kernels) {
+                kernels.forEach(Kernel::free);
+                kernels.clear();
             }
         }
         Calls.clReleaseProgram(program);

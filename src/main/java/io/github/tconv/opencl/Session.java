@@ -6,6 +6,9 @@ import io.github.tconv.op.Operand;
 import io.github.tconv.op.Tensor;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -17,6 +20,7 @@ import org.jocl.cl_command_queue;
 import org.jocl.cl_context;
 import org.jocl.cl_context_properties;
 import org.jocl.cl_device_id;
+import org.jocl.cl_event;
 import org.jocl.cl_queue_properties;
 import org.jspecify.annotations.Nullable;
 
@@ -42,6 +46,7 @@ final class Session implements AutoCloseable {
     /** How many shares of each buffer are kept. */
     private final Map<DeviceBuffer, Integer> kept = new ConcurrentHashMap<>();
 
+    private final Deque<Call> idleCalls = new ArrayDeque<>();
     private final Object closing = new Object();
     private boolean closed;
 
@@ -110,7 +115,17 @@ final class Session implements AutoCloseable {
 
     /** Begins an operation. */
     Call call() {
-        return new Call(this);
+        Call call;
+        synchronized (idleCalls) {
+            call = idleCalls.poll();
+        }
+        return (call == null ? new Call(this) : call).begin();
+    }
+
+    void giveBack(Call call) {
+        synchronized (idleCalls) {
+            idleCalls.push(call);
+        }
     }
 
     /** How this session's device gets at tensors of the host's. */
@@ -171,8 +186,13 @@ final class Session implements AutoCloseable {
 
     /** Makes a buffer over a tensor's own memory, which must outlive it. */
     DeviceBuffer over(long flags, Tensor tensor) {
-        return create(
-                flags | CL.CL_MEM_USE_HOST_PTR, bytes(tensor), Pointer.toBuffer(tensor.memory()), DeviceBuffer::free);
+        return over(flags, tensor.memory());
+    }
+
+    /** Makes a buffer over memory of the host's, which must outlive it. */
+    DeviceBuffer over(long flags, ByteBuffer memory) {
+        Pointer pointer = Pointer.toBuffer(memory);
+        return create(flags | CL.CL_MEM_USE_HOST_PTR, memory.remaining(), pointer, DeviceBuffer::free);
     }
 
     /** Makes a buffer. */
@@ -203,6 +223,16 @@ final class Session implements AutoCloseable {
         return (long) tensor.elements() * Float.BYTES;
     }
 
+    /**
+     * Makes a view of a buffer's memory, on a device that works in the host's own: the standard's way to an address. The
+     * view holds nothing; whoever made the memory sees to it that it stays while there are views.
+     */
+    ByteBuffer view(DeviceBuffer buffer) {
+        ByteBuffer mapped = map(buffer, /* wait= */ false, CL.CL_MAP_WRITE);
+        unmap(buffer, mapped);
+        return mapped.order(ByteOrder.nativeOrder());
+    }
+
     /** Copies values to the device and waits for it. */
     void write(Tensor source, DeviceBuffer target) {
         try {
@@ -227,11 +257,43 @@ final class Session implements AutoCloseable {
         }
     }
 
-    /** Waits for everything enqueued so far and maps a whole buffer. */
-    ByteBuffer map(DeviceBuffer buffer, long flags) {
+    /** Begins to copy values to the device; whoever calls releases the event by {@link #await}. */
+    void write(Pointer source, DeviceBuffer target, long offset, long bytes, cl_event done) {
+        try {
+            Calls.clEnqueueWriteBuffer(queue, target.memory(), false, offset, bytes, source, 0, null, done);
+            Handles.acquired();
+        } catch (CLException e) {
+            throw failure("clEnqueueWriteBuffer", bytes + " bytes at " + offset + ", ", e);
+        }
+    }
+
+    /** Begins to copy values from the device; whoever calls releases the event by {@link #await}. */
+    void read(DeviceBuffer source, long offset, long bytes, Pointer target, cl_event done) {
+        try {
+            Calls.clEnqueueReadBuffer(queue, source.memory(), false, offset, bytes, target, 0, null, done);
+            Handles.acquired();
+        } catch (CLException e) {
+            throw failure("clEnqueueReadBuffer", bytes + " bytes at " + offset + ", ", e);
+        }
+    }
+
+    /** Waits for an event and releases it. */
+    void await(cl_event[] event) {
+        try {
+            Calls.clWaitForEvents(1, event);
+        } catch (CLException e) {
+            throw failure("clWaitForEvents", "", e);
+        } finally {
+            Calls.clReleaseEvent(event[0]);
+            Handles.released();
+        }
+    }
+
+    /** Maps a whole buffer, after everything enqueued so far. */
+    ByteBuffer map(DeviceBuffer buffer, boolean wait, long flags) {
         try {
             return Calls.clEnqueueMapBuffer(
-                    queue, buffer.memory(), true, flags, 0, buffer.bytes(), 0, null, null, null);
+                    queue, buffer.memory(), wait, flags, 0, buffer.bytes(), 0, null, null, null);
         } catch (CLException e) {
             throw failure("clEnqueueMapBuffer", buffer.bytes() + " bytes, ", e);
         }

@@ -63,16 +63,15 @@ class NativeHandlesTest {
         for (DeviceInfo device : OpenClBackend.devices().devices()) {
             if (device.unusable() == null) {
                 try (Engine engine = Engine.of(OpenClBackend.open(String.valueOf(device.index())))) {
-                    Tensor tensor = Tensor.zeros(3);
                     long open = Handles.live();
-                    engine.upload(tensor);
+                    engine.upload(Tensor.zeros(3));
                     assertTrue(Handles.live() > open);
                     for (int i = 0; i < 100 && Handles.live() > open; i++) {
                         System.gc();
                         Thread.sleep(10);
                     }
                     assertEquals(open, Handles.live(), "the collector closed it");
-                    engine.upload(tensor);
+                    engine.upload(Tensor.zeros(3));
                     engine.allocate(5);
                 }
             }

@@ -12,6 +12,7 @@ import io.github.tconv.op.Tensor;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jocl.CL;
 import org.jocl.CLException;
@@ -84,40 +85,51 @@ class ShortageTest {
                 Tensor residual = reals(2, problem.outputShape());
                 Tensor weight = reals(3, problem.layer().weightShape());
                 Tensor bias = reals(4, problem.layer().outChannels());
-                Tensor output = Tensor.zeros(problem.outputShape());
-                Tensor inputGradient = Tensor.zeros(problem.inputShape());
                 try (Prepared prepared = engine.prepare(problem.layer(), weight, bias, Activation.relu())) {
-                    assertSameInParts(problem, () -> prepared.forward(input, residual, output), output);
+                    assertSameInParts(problem, () -> {
+                        Tensor output = notWritten(problem.outputShape());
+                        prepared.forward(input.copy(), residual.copy(), output);
+                        return output;
+                    });
                 }
-                assertSameInParts(
-                        problem,
-                        () -> engine.inputGradient(problem, residual, weight, null, inputGradient),
-                        inputGradient);
+                assertSameInParts(problem, () -> {
+                    Tensor inputGradient = notWritten(problem.inputShape());
+                    engine.inputGradient(problem, residual.copy(), weight.copy(), null, inputGradient);
+                    return inputGradient;
+                });
             }
         }
     }
 
-    /** Computes with less and less room, until even the smallest part does not fit. */
-    private static void assertSameInParts(Problem problem, Runnable operation, Tensor result) {
+    private static Tensor notWritten(int... shape) {
+        Tensor tensor = Tensor.zeros(shape);
+        for (int i = 0; i < tensor.elements(); i++) {
+            tensor.set(i, Float.NaN);
+        }
+        return tensor;
+    }
+
+    /**
+     * Computes with less and less room, until even the smallest part does not fit. The operation has new tensors each
+     * time, since those of the last calls have their room already.
+     */
+    private static void assertSameInParts(Problem problem, Supplier<Tensor> operation) {
         enough(Long.MAX_VALUE);
-        operation.run();
-        float[] whole = result.toArray();
+        float[] whole = operation.get().toArray();
         long largest = largestBuffer(operation);
         int succeeded = 0;
         for (long limit = largest - 1; ; limit = limit * 2 / 3) {
-            for (int i = 0; i < result.elements(); i++) {
-                result.set(i, Float.NaN);
-            }
             enough(limit);
+            float[] result;
             try {
-                operation.run();
+                result = operation.get().toArray();
             } catch (DeviceException e) {
                 assertTrue(e.getMessage().contains(" need "), e.getMessage());
                 assertTrue(e.getMessage().contains("the device has "), e.getMessage());
                 break;
             }
             succeeded++;
-            assertArrayEquals(whole, result.toArray(), problem + " with buffers of at most " + limit + " bytes");
+            assertArrayEquals(whole, result, problem + " with buffers of at most " + limit + " bytes");
         }
         assertTrue(succeeded > 0, problem + " was never split");
     }
@@ -130,10 +142,10 @@ class ShortageTest {
         });
     }
 
-    private static long largestBuffer(Runnable operation) {
+    private static long largestBuffer(Supplier<Tensor> operation) {
         long[] largest = {0};
         Calls.intercept((call, bytes) -> largest[0] = Math.max(largest[0], bytes));
-        operation.run();
+        Tensor unused = operation.get();
         return largest[0];
     }
 }

@@ -1,0 +1,173 @@
+package io.github.tconv.opencl;
+
+import java.lang.ref.Cleaner;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.jocl.CL;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Memory for large results, used again once nobody has it any more: new memory has to be zeroed and touched page by page,
+ * which takes as long as a fast layer. Every hand-out is a new view of a block, and all that a program can make of the
+ * tensor (slices, shapes, views of views) keeps that view alive. So when the garbage collector has found it, nobody can
+ * read the block any more, and it can be handed out again. Thread-safe.
+ *
+ * <p>Programs that drop their results make so little garbage that nothing is ever collected. Where the blocks have used
+ * up their share of memory, a collection is therefore asked for, as the JDK does where its direct memory is used up;
+ * unless collections take long here, and then results are ordinary new memory.
+ */
+final class ResultMemory implements AutoCloseable {
+    /** Below, new memory costs less than the two commands that make a view. */
+    private static final long LEAST_BYTES = 1 << 20;
+    /** All blocks together, of one engine: enough that a collection serves many calls. */
+    private static final long MOST_BYTES =
+            Math.min(1L << 30, Runtime.getRuntime().maxMemory() / 4);
+    /** Sizes that differ by less share blocks. */
+    private static final long GRAIN_BYTES = 64 << 10;
+    /** The share of the time that collections may take that are asked for here: one in so many. */
+    private static final int COLLECTION_SHARE = 10;
+    /** How long the collector's finds may be on their way here. */
+    private static final long DELIVERY_MILLIS = 20;
+
+    private static final Cleaner CLEANER = Cleaner.create();
+
+    private final Session session;
+    /** The least recently used first. */
+    private final List<Block> idle = new ArrayList<>();
+
+    /** All blocks, idle or out. */
+    private final Set<Block> blocks = new HashSet<>();
+
+    private long bytes;
+
+    private long collectionNanos;
+    private long collectionEnd = System.nanoTime();
+    private boolean closed;
+
+    /** Memory and the buffer over it. */
+    final class Block {
+        /** Not the view that is handed out: this is held until the collector has found that. */
+        @SuppressWarnings("unused")
+        private final ByteBuffer memory;
+
+        private final DeviceBuffer buffer;
+
+        Block(long size) {
+            memory = ByteBuffer.allocateDirect((int) size + 64).alignedSlice(64).slice(0, (int) size);
+            buffer = session.over(CL.CL_MEM_READ_WRITE, memory);
+        }
+
+        /** Hands the block out: it comes back when the view and all made of it are unreachable. */
+        private ByteBuffer handOut(long size) {
+            ByteBuffer view = session.view(buffer);
+            CLEANER.register(view, () -> giveBack(this));
+            return view.limit((int) size);
+        }
+    }
+
+    /** A block's memory for one result. */
+    record Lent(ByteBuffer view, DeviceBuffer buffer) {}
+
+    ResultMemory(Session session) {
+        this.session = session;
+    }
+
+    /** Takes memory for a result, or null where it had better be new. */
+    @Nullable
+    Lent take(long size) {
+        if (size < LEAST_BYTES || size > MOST_BYTES / 2) {
+            return null;
+        }
+        long whole = (size + GRAIN_BYTES - 1) / GRAIN_BYTES * GRAIN_BYTES;
+        Block block = find(whole);
+        if (block == null && collectionPays()) {
+            collect();
+            block = await(whole);
+        }
+        if (block == null) {
+            return null;
+        }
+        try {
+            return new Lent(block.handOut(size), block.buffer);
+        } catch (RuntimeException e) {
+            giveBack(block);
+            throw e;
+        }
+    }
+
+    private synchronized @Nullable Block find(long whole) {
+        for (int i = idle.size() - 1; i >= 0; i--) {
+            if (idle.get(i).buffer.bytes() == whole) {
+                return idle.remove(i);
+            }
+        }
+        while (bytes + whole > MOST_BYTES && !idle.isEmpty()) {
+            drop(idle.remove(0));
+        }
+        if (closed || bytes + whole > MOST_BYTES) {
+            return null;
+        }
+        Block block = new Block(whole);
+        blocks.add(block);
+        bytes += whole;
+        return block;
+    }
+
+    private synchronized @Nullable Block await(long whole) {
+        long deadline = System.nanoTime() + DELIVERY_MILLIS * 1_000_000;
+        Block block = find(whole);
+        while (block == null) {
+            long left = (deadline - System.nanoTime()) / 1_000_000;
+            if (left <= 0) {
+                return null;
+            }
+            try {
+                wait(left);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return null;
+            }
+            block = find(whole);
+        }
+        return block;
+    }
+
+    private synchronized boolean collectionPays() {
+        return System.nanoTime() - collectionEnd >= COLLECTION_SHARE * collectionNanos;
+    }
+
+    private void collect() {
+        long start = System.nanoTime();
+        System.gc();
+        synchronized (this) {
+            collectionEnd = System.nanoTime();
+            collectionNanos = collectionEnd - start;
+        }
+    }
+
+    private synchronized void giveBack(Block block) {
+        if (!closed) {
+            idle.add(block);
+            notifyAll();
+        }
+    }
+
+    private void drop(Block block) {
+        blocks.remove(block);
+        bytes -= block.buffer.bytes();
+        block.buffer.close();
+    }
+
+    /** Frees all buffers. The memory of results that somebody has stays as long as they have it. */
+    @Override
+    public synchronized void close() {
+        closed = true;
+        idle.clear();
+        for (Block block : List.copyOf(blocks)) {
+            drop(block);
+        }
+    }
+}
