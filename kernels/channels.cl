@@ -104,6 +104,20 @@ inline void stage_block(__global const float* from, const size_t plane, __global
     vstore4(d, 0, to + 3 * PIXEL);
 }
 
+// The same for eight positions of eight channels.
+inline void stage_block8(__global const float* from, const size_t plane, __global float* to) {
+    float8 v[8];
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        v[i] = vload8(0, from + i * plane);
+    }
+    transpose8(v);
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        *(__global unaligned_float8*)(to + i * PIXEL) = v[i];
+    }
+}
+
 // Stages channels [first_ic, first_ic + STAGE_IC) of one row.
 inline void stage_row(
         __global const float* input, __global float* staged, const int first_ic, const size_t row, const int begin,
@@ -125,6 +139,16 @@ inline void stage_row(
                     to[(size_t)x * PIXEL + ic] = 0.0f;
                 }
             }
+        }
+        if (end - first >= 8) {
+            for (int next = first; next < end; next += 8) {
+                const int x = min(next, end - 8);
+#pragma unroll
+                for (int ic = 0; ic < STAGE_IC; ic += 8) {
+                    stage_block8(from + ic * plane + (x - begin), plane, to + (size_t)x * PIXEL + ic);
+                }
+            }
+            return;
         }
         for (int next = first; next < end; next += 4) {
             const int x = min(next, end - 4);

@@ -26,7 +26,8 @@
 // ND-range, always in work-groups of one item (there is no barrier and no local memory):
 //   winograd_pack  (elements of packed)
 //   winograd_stage (ceil(IC / STAGE_IC), N * ID * IH + 1)
-//   winograd       (sum over kinds of ceil(tiles / TILES), SD * SH, GROUPS * TILES_OC)
+//   winograd       (SD * SH, sum over kinds of ceil(tiles / TILES), GROUPS * ceil(TILES_OC / OC_CHUNK)): all phases of
+//                  some tiles follow each other, which read the same inputs
 // Only where KH and KW reach at most three taps a phase, more than one on some axis, without dilation in h and w.
 // Writes every output element once, in a fixed order of additions: deterministic. The sums are shorter than the direct
 // kernels', so that the error is not above theirs (native-notes/0010), but it goes with the largest inputs of a tile, not
@@ -286,14 +287,14 @@ __kernel void winograd(
     const int QW = ceil_divide(OW, SW);
     const int QH = ceil_divide(OH, SH);
     const int QD = ceil_divide(OD, SD);
-    const int phase_d = (int)(get_global_id(1) / SH);
-    const int phase_h = (int)REMAINDER(get_global_id(1), SH, phase_d);
+    const int phase_d = (int)(get_global_id(0) / SH);
+    const int phase_h = (int)REMAINDER(get_global_id(0), SH, phase_d);
     const int group = (int)(get_global_id(2) / CHUNKS_OC);
     const int first_tile_oc = (int)REMAINDER(get_global_id(2), CHUNKS_OC, group) * OC_CHUNK;
     const int tiles_oc = min(TILES_OC - first_tile_oc, OC_CHUNK);
 
     // The kind of this item's tiles, and which of them they are.
-    int first_tile = (int)get_global_id(0) * TILES;
+    int first_tile = (int)get_global_id(1) * TILES;
     bool short_h = false;
     bool short_w = false;
     int TH = full_tiles(QH, MH);

@@ -3,6 +3,7 @@ package io.github.tconv.opencl;
 import io.github.tconv.op.Axis;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.TransposedConvolution;
+import java.util.Optional;
 
 /**
  * Predicts the cycles that a tile of {@code forward_winograd.cl} takes, and finds the best one. The numbers were fitted
@@ -17,6 +18,10 @@ final class WinogradCost {
     private static final int MOST_TILES = 12;
 
     private static final int MOST_OUT_CHUNK = 4;
+    /** Images of a usual problem, and the elements that its tensors should not exceed. */
+    private static final int USUAL_BATCH = 4;
+
+    private static final double LARGE = 0x1p26;
     /** Cycles for which the weights of a vector occupy the loads where they come from afar. */
     private static final double FAR_LOAD = 5.5;
     /** Cycles for which a weight occupies the memory of all threads. */
@@ -56,8 +61,12 @@ final class WinogradCost {
      * channels become fewer. Not on a certain problem, as the choice decides the bits.
      */
     static boolean wins(TransposedConvolution rank3, Processor processor) {
-        Problem usual = usual(rank3);
-        LayerShape layer = LayerShape.of(rank3);
+        Optional<Problem> usual = usual(rank3);
+        return usual.isPresent() && wins(usual.get(), processor);
+    }
+
+    private static boolean wins(Problem usual, Processor processor) {
+        LayerShape layer = LayerShape.of(usual.layer());
         double direct = Double.POSITIVE_INFINITY;
         for (int vectors = 1; vectors <= mostVectors(layer, processor); vectors++) {
             direct = Math.min(
@@ -74,20 +83,36 @@ final class WinogradCost {
         return cycles * MARGIN <= direct;
     }
 
-    /** Four images whose side times channels are those of the common networks: 16 by 16 of 256, 64 by 64 of 64. */
-    private static Problem usual(TransposedConvolution rank3) {
-        int side = Math.max(4, Math.min(64, 4096 / rank3.inChannels()));
-        int[] sizes = new int[3];
+    /**
+     * Four images whose side times channels are those of the common networks, 16 by 16 of 256, 64 by 64 of 64, and as
+     * many positions on one axis or three; fewer where tensors would be large. None where padding alone makes them so.
+     */
+    private static Optional<Problem> usual(TransposedConvolution rank3) {
+        double positions = Math.pow(Math.max(4, Math.min(64, 4096 / rank3.inChannels())), 2);
+        long axes = rank3.axes().stream().filter(axis -> axis.kernel() > 1).count();
+        int side = (int) Math.round(Math.pow(positions, 1.0 / axes));
+        int[] sizes = sizes(rank3, side);
+        while (side > 1 && elements(rank3, sizes) > LARGE) {
+            side /= 2;
+            sizes = sizes(rank3, side);
+        }
+        return elements(rank3, sizes) > LARGE ? Optional.empty() : Optional.of(rank3.problem(USUAL_BATCH, sizes));
+    }
+
+    private static int[] sizes(TransposedConvolution rank3, int side) {
+        // As much again as padding takes away, so that there is an output.
+        return rank3.axes().stream()
+                .mapToInt(axis ->
+                        (axis.kernel() > 1 ? side : 1) + Math.max(0, axis.padBegin() + axis.padEnd()) / axis.stride())
+                .toArray();
+    }
+
+    private static double elements(TransposedConvolution rank3, int[] sizes) {
+        double elements = (double) USUAL_BATCH * Math.max(rank3.inChannels(), rank3.outChannels());
         for (int a = 0; a < sizes.length; a++) {
-            Axis axis = rank3.axes().get(a);
-            int size = axis.kernel() > 1 ? side : 1;
-            // As much again as padding takes away, so that there is an output.
-            sizes[a] = size + Math.max(0, axis.padBegin() + axis.padEnd()) / axis.stride();
+            elements *= (double) sizes[a] * rank3.axes().get(a).stride();
         }
-        if (rank3.axes().get(0).kernel() == 1 && rank3.axes().get(1).kernel() == 1) {
-            sizes[2] *= side;
-        }
-        return rank3.problem(4, sizes);
+        return elements;
     }
 
     /** The cheapest tile of the cheapest variant. */

@@ -231,8 +231,8 @@ final class WinogradVariant implements ForwardVariant {
                 }
             }
             return NdRange.exactly(
-                    items,
                     (long) layer.depth().stride() * layer.height().stride(),
+                    items,
                     layer.groups() * Grid.tiles(outTiles(), outChunk));
         }
     }
