@@ -1,11 +1,14 @@
 package io.github.tconv;
 
+import io.github.tconv.op.Backend;
 import io.github.tconv.op.DeviceException;
 import io.github.tconv.opencl.DeviceList;
 import io.github.tconv.opencl.OpenClBackend;
 import io.github.tconv.reference.ReferenceBackend;
 import java.util.Locale;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
 /** The face of the library: opens an engine, and says which and why. */
 public final class Tconv {
@@ -36,17 +39,32 @@ public final class Tconv {
      * @throws DeviceException if the device cannot be opened; {@code auto} then computes in plain Java, and says why
      */
     public static Engine open(String device) {
+        return open(device, Set.of());
+    }
+
+    /**
+     * Opens an engine on a device, without some of what engines do by themselves.
+     *
+     * @param device as for {@link #open(String)}
+     * @param without what the engine is to leave
+     * @return an engine, to be closed
+     * @throws IllegalArgumentException if there is no such device; the message says what there is
+     * @throws DeviceException as {@link #open(String)} does
+     */
+    public static Engine open(String device, Set<EngineHabit> without) {
+        Backend oracle = without.contains(EngineHabit.SELF_CHECK) ? null : new ReferenceBackend();
+        boolean tuned = !without.contains(EngineHabit.TUNING);
         return switch (device.strip().toLowerCase(Locale.ROOT)) {
             case "reference" -> new Engine(new ReferenceBackend(), null);
-            case "auto" -> openAuto();
-            default -> new Engine(OpenClBackend.open(device), null);
+            case "auto" -> openAuto(oracle, tuned);
+            default -> new Engine(OpenClBackend.open(device, oracle, tuned), null);
         };
     }
 
     /** A device that is listed and cannot be opened (a driver older than its library, a card in use) is no device. */
-    private static Engine openAuto() {
+    private static Engine openAuto(@Nullable Backend oracle, boolean tuned) {
         try {
-            return OpenClBackend.openPreferred()
+            return OpenClBackend.openPreferred(oracle, tuned)
                     .map(backend -> new Engine(backend, null))
                     .orElseGet(() -> openFallback(OpenClBackend.whyNone()));
         } catch (DeviceException e) {

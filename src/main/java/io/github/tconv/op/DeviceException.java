@@ -16,4 +16,13 @@ public final class DeviceException extends RuntimeException {
     public DeviceException(String message, Throwable cause) {
         super(message, cause);
     }
+
+    /**
+     * Makes an exception for what no single call is to blame for.
+     *
+     * @param message what failed, on which device
+     */
+    public DeviceException(String message) {
+        super(message);
+    }
 }

@@ -130,6 +130,12 @@ final class Exemplar {
         return Arrays.stream(sizes).asLongStream().reduce(1, Math::multiplyExact);
     }
 
+    /** Returns the work that the result of a problem costs an oracle, by the usual count. */
+    static double oracleFlops(Problem problem) {
+        int icPerGroup = problem.layer().inChannels() / problem.layer().groups();
+        return problem.flops() * Math.min(PROTOTYPES, icPerGroup) / icPerGroup;
+    }
+
     Problem problem() {
         return problem;
     }

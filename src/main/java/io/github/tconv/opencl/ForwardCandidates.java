@@ -28,6 +28,9 @@ final class ForwardCandidates {
             onProcessors(ChannelLaneVariant::candidates),
             onProcessors(XLaneVariant::candidates),
             onProcessors(PhaseLaneVariant::candidates),
+            onProcessors((problem, processor) -> WinogradVariant.fits(LayerShape.of(problem.layer()), processor)
+                    ? List.of(WinogradVariant.suiting(problem, processor))
+                    : List.of()),
             ForwardCandidates::plain);
 
     private ForwardCandidates() {}

@@ -9,7 +9,25 @@ import java.util.stream.Collectors;
 
 /** Reads the kernel files, which travel inside the jar. */
 final class KernelSource {
+    /** Sees each file's text before it is compiled, and may give another. */
+    @FunctionalInterface
+    interface Alteration {
+        String of(String file, String text);
+    }
+
+    private static volatile Alteration alteration = (file, text) -> text;
+
     private KernelSource() {}
+
+    /**
+     * Has all texts of the process altered from now on: the one place where a test can plant a bug in a kernel. Returns
+     * the alteration of before.
+     */
+    static Alteration alter(Alteration next) {
+        Alteration previous = alteration;
+        alteration = next;
+        return previous;
+    }
 
     /** Returns the text of some kernel files, one after the other. */
     static String of(List<String> files) {
@@ -25,7 +43,7 @@ final class KernelSource {
             if (in == null) {
                 throw new IllegalStateException("the kernel file is not in the class path: " + resource);
             }
-            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+            return alteration.of(file, new String(in.readAllBytes(), StandardCharsets.UTF_8));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

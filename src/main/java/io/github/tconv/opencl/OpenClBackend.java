@@ -24,10 +24,15 @@ public final class OpenClBackend implements Backend {
     private final Lifetime lifetime;
     private final Cleaner.Cleanable leak;
 
-    /** Opens a device, with a rule of the caller's. */
+    /** Opens a device, with a rule of the caller's and no self-check. */
     OpenClBackend(Device device, ForwardRule rule) {
+        this(device, rule, SelfCheck.OFF);
+    }
+
+    /** Opens a device, with a rule and a check of the caller's. */
+    OpenClBackend(Device device, ForwardRule rule, SelfCheck selfCheck) {
         this.rule = rule;
-        session = new Session(device);
+        session = new Session(device, new ProgramCache(CacheFolder.find()), selfCheck);
         lifetime = new Lifetime(session);
         leak = CLEANER.register(this, lifetime);
     }
@@ -35,33 +40,46 @@ public final class OpenClBackend implements Backend {
     /**
      * Opens the preferred usable device.
      *
+     * @param oracle what every program is compared with before it computes for a caller, and what computes where none is
+     *     right; stays the caller's. Null for no such check
+     * @param tuned whether to take what {@link Tuner} found
      * @return a backend, or empty if there is none, for which {@link #whyNone} has the reason
      */
-    public static Optional<OpenClBackend> openPreferred() {
+    public static Optional<OpenClBackend> openPreferred(@Nullable Backend oracle, boolean tuned) {
         Discovery found = Discovery.run();
         return DeviceChoice.preferred(found.list())
-                .map(info -> ofDevice(found.devices().get(info.index())));
+                .map(info -> ofDevice(found.devices().get(info.index()), oracle, tuned));
     }
 
     /**
      * Opens the device that a user names.
      *
      * @param selector {@code opencl}, {@code gpu}, {@code accelerator}, {@code cpu}, an index or a part of a name
+     * @param oracle as for {@link #openPreferred}
+     * @param tuned as for {@link #openPreferred}
      * @return a backend
      * @throws IllegalArgumentException if there is no such device
      */
-    public static OpenClBackend open(String selector) {
+    public static OpenClBackend open(String selector, @Nullable Backend oracle, boolean tuned) {
         Discovery found = Discovery.run();
-        return ofDevice(
-                found.devices().get(DeviceChoice.named(selector, found.list()).index()));
+        DeviceInfo info = DeviceChoice.named(selector, found.list());
+        return ofDevice(found.devices().get(info.index()), oracle, tuned);
     }
 
-    /** Takes what was tuned for the device, and the library's rule elsewhere. */
-    private static OpenClBackend ofDevice(Device device) {
-        return new OpenClBackend(device, Tuning.of(device).before(ForwardRule.standard()));
+    private static OpenClBackend ofDevice(Device device, @Nullable Backend oracle, boolean tuned) {
+        ForwardRule rule = ForwardRule.standard();
+        return new OpenClBackend(
+                device,
+                tuned ? Tuning.of(device).before(rule) : rule,
+                oracle == null ? SelfCheck.OFF : SelfCheck.of(device, oracle));
     }
 
-    /** Opens the device that a user names, with a rule of the caller's. */
+    /** Opens the device that a user names, as it is without any file of the user's. */
+    static OpenClBackend open(String selector) {
+        return open(selector, ForwardRule.standard());
+    }
+
+    /** Opens the device that a user names, with a rule of the caller's and no self-check. */
     static OpenClBackend open(String selector, ForwardRule rule) {
         Discovery found = Discovery.run();
         DeviceInfo info = DeviceChoice.named(selector, found.list());

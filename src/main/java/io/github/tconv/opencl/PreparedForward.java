@@ -5,8 +5,12 @@ import io.github.tconv.op.Backend.PreparedLayer;
 import io.github.tconv.op.DeviceException;
 import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
+import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -22,6 +26,8 @@ import org.jspecify.annotations.Nullable;
 final class PreparedForward implements PreparedLayer {
     private final Session session;
     private final ForwardRule rule;
+    private final TransposedConvolution layer;
+    private final SelfCheck selfCheck;
     private final String constants;
     private final boolean copied;
     private final Activation activation;
@@ -32,6 +38,9 @@ final class PreparedForward implements PreparedLayer {
     private volatile DeviceBuffer weight;
 
     private volatile @Nullable ForwardVariant chosen;
+
+    /** Computes in place of the variants where none of them computes right. */
+    private volatile @Nullable Substitute substitute;
 
     /** A compiled tile for calls without and with a residual, of whatever size came first. */
     private final Map<Boolean, Launch> substitutes = new ConcurrentHashMap<>();
@@ -96,11 +105,26 @@ final class PreparedForward implements PreparedLayer {
             Activation activation,
             ForwardRule rule,
             boolean copy) {
+        this(session, layer, weight, bias, activation, rule, copy, session.selfCheck());
+    }
+
+    /** As the other, with a check of the caller's. */
+    PreparedForward(
+            Session session,
+            TransposedConvolution layer,
+            Operand weight,
+            @Nullable Operand bias,
+            Activation activation,
+            ForwardRule rule,
+            boolean copy,
+            SelfCheck selfCheck) {
         this.session = session;
+        this.layer = layer.asRank3();
+        this.selfCheck = selfCheck;
         this.activation = activation;
         this.copied = copy;
         this.rule = rule;
-        this.constants = LayerConstants.of(layer.asRank3());
+        this.constants = LayerConstants.of(this.layer);
         this.weight = session.keep(weight, copy);
         DeviceBuffer keptBias = null;
         try {
@@ -124,8 +148,13 @@ final class PreparedForward implements PreparedLayer {
     private void whole(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
         Launch launch = last;
         if (launch == null || !launch.best || !launch.isFor(problem, residual != null)) {
-            launch = plan(problem, residual != null);
+            launch = substitute == null ? plan(problem, residual != null) : null;
             last = launch;
+        }
+        Substitute oracle = substitute;
+        if (launch == null || oracle != null) {
+            Objects.requireNonNull(oracle).forward(problem.asRank3(), input, residual, output);
+            return;
         }
         try (Call call = session.call()) {
             DeviceBuffer x = call.operand(input);
@@ -152,26 +181,105 @@ final class PreparedForward implements PreparedLayer {
         }
     }
 
-    private Launch plan(Problem problem, boolean hasResidual) {
+    /** Returns how to launch a call; null where no kernel computes right and the oracle takes its place. */
+    private @Nullable Launch plan(Problem problem, boolean hasResidual) {
         Problem rank3 = problem.asRank3();
-        ForwardVariant known = chosen;
-        ForwardVariant variant = known == null ? rule.choose(rank3, session.device()) : known;
+        ForwardVariant variant = chosen;
+        if (variant == null) {
+            return planFirst(problem, rank3, hasResidual);
+        }
         ForwardVariant.Tile own = variant.tileFor(rank3);
         String options = options(variant, own, hasResidual);
         Optional<Program> ready = session.programs().ready(variant.sources(), options);
-        Launch substitute = substitutes.get(hasResidual);
-        if (ready.isEmpty() && substitute != null) {
-            session.programs().prefetch(variant.sources(), options);
-            return new Launch(problem, hasResidual, variant, substitute.tile, substitute.program, /* best= */ false);
+        Launch other = substitutes.get(hasResidual);
+        if (ready.isEmpty() && other != null) {
+            session.programs()
+                    .prefetch(variant.sources(), options, program -> passes(variant, own, program, hasResidual));
+            return new Launch(problem, hasResidual, variant, other.tile, other.program, /* best= */ false);
         }
         Program program = ready.orElseGet(() -> session.programs().get(variant.sources(), options));
-        if (known == null && !choose(variant, program)) {
-            // Another thread's first call had another size, and its variant packed the weight.
-            return plan(problem, hasResidual);
+        if (!passes(variant, own, program, hasResidual)) {
+            if (other == null) {
+                throw new DeviceException("no kernel is left: the weight is packed for %s, and that computes wrong (%s)"
+                        .formatted(variant.name(), session.device()));
+            }
+            return new Launch(problem, hasResidual, variant, other.tile, other.program, /* best= */ true);
         }
         Launch launch = new Launch(problem, hasResidual, variant, own, program, /* best= */ true);
         substitutes.putIfAbsent(hasResidual, launch);
         return launch;
+    }
+
+    /** Settles on the first variant that proves itself, in the end on the oracle. */
+    private @Nullable Launch planFirst(Problem problem, Problem rank3, boolean hasResidual) {
+        for (ForwardVariant variant : alternatives(rank3)) {
+            ForwardVariant.Tile own = variant.tileFor(rank3);
+            String options = options(variant, own, hasResidual);
+            try {
+                Program program = session.programs().get(variant.sources(), options);
+                if (passes(variant, own, program, hasResidual)) {
+                    if (!choose(variant, program)) {
+                        // Another thread's first call had another size, and its variant packed the weight.
+                        return plan(problem, hasResidual);
+                    }
+                    Launch launch = new Launch(problem, hasResidual, variant, own, program, /* best= */ true);
+                    substitutes.putIfAbsent(hasResidual, launch);
+                    return launch;
+                }
+            } catch (DeviceException e) {
+                if (!selfCheck.forgives(e)) {
+                    throw e;
+                }
+                selfCheck.skipped(options, variant.name(), "fails: " + e.getMessage(), options);
+            }
+        }
+        chooseOracle();
+        return substitute == null ? plan(problem, hasResidual) : null;
+    }
+
+    /** The rule's choice, then one of each other kind that is there, then the plain kernel. */
+    private List<ForwardVariant> alternatives(Problem rank3) {
+        ForwardVariant first = rule.choose(rank3, session.device());
+        if (!selfCheck.isOn()) {
+            return List.of(first);
+        }
+        Map<String, ForwardVariant> byName = new LinkedHashMap<>();
+        byName.put(first.name(), first);
+        ForwardCandidates.of(rank3, session.device()).forEach(variant -> byName.putIfAbsent(variant.name(), variant));
+        PlainVariant plain = new PlainVariant();
+        byName.putIfAbsent(plain.name(), plain);
+        return List.copyOf(byName.values());
+    }
+
+    private boolean passes(ForwardVariant variant, ForwardVariant.Tile tile, Program program, boolean hasResidual) {
+        return selfCheck.passes(
+                program,
+                variant.name(),
+                new ForwardTrial(session, layer, variant, tile, bias != null, hasResidual, activation));
+    }
+
+    /** Hands the layer to the oracle, as it was given: the weight is packed by a variant only, and none was chosen. */
+    private synchronized void chooseOracle() {
+        if (chosen == null && substitute == null) {
+            substitute = new Substitute(
+                    session,
+                    selfCheck
+                            .oracle()
+                            .prepare(
+                                    layer,
+                                    host(weight, layer.weightShape()),
+                                    bias == null ? null : host(bias, layer.outChannels()),
+                                    activation));
+        }
+    }
+
+    private Tensor host(DeviceBuffer buffer, int... shape) {
+        Tensor tensor = Tensor.zeros(shape);
+        try (Call call = session.call()) {
+            session.host().read(buffer, tensor);
+            call.complete();
+        }
+        return tensor;
     }
 
     private String options(ForwardVariant variant, ForwardVariant.Tile tile, boolean hasResidual) {
@@ -182,7 +290,7 @@ final class PreparedForward implements PreparedLayer {
 
     /** Settles on a variant and has it pack the weight; false if another was faster. */
     private synchronized boolean choose(ForwardVariant variant, Program program) {
-        if (chosen != null) {
+        if (chosen != null || substitute != null) {
             return false;
         }
         if (variant.packedFloats() > 0) {
@@ -213,6 +321,10 @@ final class PreparedForward implements PreparedLayer {
     @Override
     public String describe(Problem problem) {
         Problem rank3 = problem.asRank3();
+        Substitute oracle = substitute;
+        if (oracle != null) {
+            return oracle.describe(rank3) + ", because no kernel computes this layer right here";
+        }
         ForwardVariant variant = variantFor(rank3);
         String tuned = variant instanceof RetiledVariant retiled && retiled.tuned() ? " (tuned)" : "";
         return variant.name() + variant.constants() + variant.tileFor(rank3).constants() + tuned;
@@ -228,6 +340,9 @@ final class PreparedForward implements PreparedLayer {
     public void close() {
         if (closed.compareAndSet(false, true)) {
             session.release(weight);
+            if (substitute != null) {
+                substitute.close();
+            }
             if (bias != null) {
                 session.release(bias);
             }

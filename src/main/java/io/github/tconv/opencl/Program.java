@@ -53,6 +53,16 @@ final class Program implements AutoCloseable {
         }
     }
 
+    /** Names this program by all that its binary depends on: device, driver, source and options. */
+    String cacheKey() {
+        return cacheKey;
+    }
+
+    /** Says what this program is, for messages. */
+    String describe() {
+        return "file %s.cl, options '%s'".formatted(file, options);
+    }
+
     /** Tells whether the disk has this program. */
     boolean stored() {
         return stored;

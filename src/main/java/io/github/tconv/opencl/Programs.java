@@ -13,6 +13,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Consumer;
 import org.jocl.CLException;
 import org.jocl.cl_context;
 import org.jocl.cl_device_id;
@@ -90,12 +91,12 @@ final class Programs implements AutoCloseable {
                 : Optional.empty();
     }
 
-    /** Has a program compiled in the background, once. */
-    void prefetch(List<String> sources, String options) {
+    /** Has a program compiled in the background, once, and then something done with it. */
+    void prefetch(List<String> sources, String options, Consumer<Program> then) {
         if (wanted.add(key(sources, options))) {
             background.execute(() -> {
                 try {
-                    get(sources, options);
+                    then.accept(get(sources, options));
                 } catch (DeviceException e) {
                     // Whoever needs the program itself gets the failure; a faster one than needed may be missing.
                     LOG.log(System.Logger.Level.DEBUG, "background compilation failed", e);

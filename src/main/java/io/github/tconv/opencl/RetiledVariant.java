@@ -58,6 +58,11 @@ final class RetiledVariant implements ForwardVariant {
     }
 
     @Override
+    public double errorGrowth() {
+        return variant.errorGrowth();
+    }
+
+    @Override
     public Tile tileFor(Problem problem) {
         Tile tile = tiles.apply(problem);
         return tile == null ? variant.tileFor(problem) : tile;

@@ -41,6 +41,7 @@ final class Session implements AutoCloseable {
     private final cl_context context;
     private final cl_command_queue queue;
     private final Programs programs;
+    private final SelfCheck selfCheck;
     private final HostAccess host;
     private final BufferPool pool;
     /** How many shares of each buffer are kept. */
@@ -51,11 +52,16 @@ final class Session implements AutoCloseable {
     private boolean closed;
 
     Session(Device device) {
-        this(device, new ProgramCache(CacheFolder.find()));
+        this(device, new ProgramCache(CacheFolder.find()), SelfCheck.OFF);
     }
 
     Session(Device device, ProgramCache disk) {
+        this(device, disk, SelfCheck.OFF);
+    }
+
+    Session(Device device, ProgramCache disk, SelfCheck selfCheck) {
         this.device = device;
+        this.selfCheck = selfCheck;
         host = switch (device.hostMemory()) {
             case SAME -> new SameMemory(this);
             case MAPPED -> new MappedMemory(this);
@@ -111,6 +117,11 @@ final class Session implements AutoCloseable {
     /** Returns the programs compiled for this session's device. */
     Programs programs() {
         return programs;
+    }
+
+    /** Returns the check that programs pass before they compute for a caller. */
+    SelfCheck selfCheck() {
+        return selfCheck;
     }
 
     /** Begins an operation. */
@@ -374,6 +385,7 @@ final class Session implements AutoCloseable {
             host.close();
             pool.close();
             programs.close();
+            selfCheck.save();
             Calls.clReleaseCommandQueue(queue);
             Handles.released();
             Calls.clReleaseContext(context);

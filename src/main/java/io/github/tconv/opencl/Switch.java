@@ -6,7 +6,9 @@ import java.util.Locale;
 /** What a user can switch off: by an environment variable, or by a system property, which has the last word. */
 enum Switch {
     /** Tuned choices. */
-    TUNING("TCONV_TUNING", "tconv.tuning");
+    TUNING("TCONV_TUNING", "tconv.tuning"),
+    /** The trial of every program before it computes for a caller. */
+    SELF_CHECK("TCONV_SELF_CHECK", "tconv.selfCheck");
 
     private static final List<String> OFF = List.of("off", "false", "no", "0");
 

@@ -1,0 +1,16 @@
+package io.github.tconv;
+
+/** What an engine does by itself, and can be told to leave: {@link Tconv#open(String, java.util.Set)}. */
+public enum EngineHabit {
+    /**
+     * Before a program computes for a caller for the first time on a machine, it computes a small problem of its layer,
+     * which is compared with plain Java. One that is wrong is skipped, with a warning. The environment variable
+     * {@code TCONV_SELF_CHECK=off} and the system property {@code tconv.selfCheck=off} switch it off for all engines.
+     */
+    SELF_CHECK,
+    /**
+     * A layer that was measured with {@code tconv tune} is computed by the kernel that was fastest there. The environment
+     * variable {@code TCONV_TUNING=off} and the system property {@code tconv.tuning=off} switch it off for all engines.
+     */
+    TUNING
+}

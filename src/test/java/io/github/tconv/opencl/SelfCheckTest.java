@@ -1,0 +1,252 @@
+package io.github.tconv.opencl;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.tconv.op.Activation;
+import io.github.tconv.op.Backend.PreparedLayer;
+import io.github.tconv.op.Problem;
+import io.github.tconv.op.Tensor;
+import io.github.tconv.op.TransposedConvolution;
+import io.github.tconv.reference.ReferenceBackend;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Kernels that are broken on purpose are noticed before they compute for a caller, and others take their place. */
+class SelfCheckTest {
+    private static final Problem PROBLEM = Problem.parse("n2_ic6_oc20_i5x7_k3x4_s2x1_p1x2");
+    private static final Logger LOG = Logger.getLogger(SelfCheck.class.getName());
+
+    @TempDir
+    private Path folder;
+
+    private final ReferenceBackend reference = new ReferenceBackend();
+    private final Exemplar operands = new Exemplar(PROBLEM.asRank3(), Activation.none());
+    private final KernelSource.Alteration unaltered = KernelSource.alter((file, text) -> text);
+    private final List<String> warnings = new ArrayList<>();
+    private final Handler listener = new Handler() {
+        @Override
+        public void publish(LogRecord entry) {
+            warnings.add(java.text.MessageFormat.format(entry.getMessage(), entry.getParameters()));
+        }
+
+        @Override
+        public void flush() {}
+
+        @Override
+        public void close() {}
+    };
+
+    @BeforeEach
+    void listen() {
+        LOG.addHandler(listener);
+        LOG.setUseParentHandlers(false);
+    }
+
+    @AfterEach
+    void restore() {
+        KernelSource.alter(unaltered);
+        LOG.removeHandler(listener);
+        LOG.setUseParentHandlers(true);
+    }
+
+    private static List<Device> devices() {
+        return Discovery.run().devices().stream()
+                .filter(device -> device.info().unusable() == null)
+                .toList();
+    }
+
+    private OpenClBackend open(Device device) {
+        Ledger ledger = new Ledger(
+                new PrivateFolder(folder.resolve("device" + device.info().index())), "self-check");
+        return new OpenClBackend(device, ForwardRule.standard(), new SelfCheck(device, reference, ledger));
+    }
+
+    /** The file of a variant's that stores: the one that defines the activation. */
+    private static String storing(ForwardVariant variant) {
+        return variant.sources().get(1);
+    }
+
+    /** Has some files store one more than they should. */
+    private static void breakStores(List<String> files) {
+        KernelSource.alter((file, text) -> files.contains(file) ? """
+                  #undef DEFINE_ACTIVATE
+                  #define DEFINE_ACTIVATE(NAME, T) inline T NAME(const T x, const T slope) { return x + (T)(1.0f); }
+                  """ + text : text);
+    }
+
+    private static List<ForwardVariant> fast(Device device) {
+        return ForwardCandidates.of(PROBLEM.asRank3(), device).stream()
+                .filter(variant -> !variant.name().equals("forward"))
+                .toList();
+    }
+
+    private static List<String> storingFast(Device device) {
+        return fast(device).stream().map(SelfCheckTest::storing).distinct().toList();
+    }
+
+    private String compute(OpenClBackend backend) {
+        try (PreparedLayer layer = backend.prepare(
+                PROBLEM.layer(), operands.weight().reshape(PROBLEM.layer().weightShape()), null, Activation.none())) {
+            Tensor output = operands.unwritten().reshape(PROBLEM.outputShape());
+            layer.forward(PROBLEM, operands.input().reshape(PROBLEM.inputShape()), null, output);
+            Tensor expected = operands.expected(reference, false, false);
+            assertEquals("", operands.difference(expected, output).orElse(""), "what the caller got");
+            return layer.describe(PROBLEM);
+        }
+    }
+
+    @Test
+    void aSoundKernelIsTriedOnceAndRemembered() {
+        for (Device device : devices()) {
+            Ledger ledger = new Ledger(
+                    new PrivateFolder(folder.resolve("sound" + device.info().index())), "self-check");
+            try (Session session = new Session(device)) {
+                Program program = session.programs()
+                        .get(
+                                List.of("common", "forward"),
+                                LayerConstants.withEpilogue(
+                                        LayerConstants.of(PROBLEM.asRank3().layer()), false, false, Activation.none()));
+                AtomicInteger trials = new AtomicInteger();
+                for (int i = 0; i < 2; i++) {
+                    SelfCheck check = new SelfCheck(device, reference, ledger);
+                    for (int j = 0; j < 2; j++) {
+                        assertTrue(check.passes(program, "forward", oracle -> {
+                            trials.incrementAndGet();
+                            return Optional.empty();
+                        }));
+                    }
+                    check.save();
+                    assertEquals(1, trials.get());
+                }
+            }
+            assertEquals(List.of("right"), List.copyOf(ledger.read().values()));
+            try (OpenClBackend backend = open(device)) {
+                compute(backend);
+                compute(backend);
+            }
+        }
+        assertEquals(List.of(), warnings);
+    }
+
+    @Test
+    void theSwitchIsASystemProperty() {
+        Device device = devices().isEmpty() ? null : devices().get(0);
+        if (device != null) {
+            assertTrue(SelfCheck.of(device, reference).isOn());
+            System.setProperty("tconv.selfCheck", "off");
+            try {
+                assertFalse(SelfCheck.of(device, reference).isOn());
+            } finally {
+                System.clearProperty("tconv.selfCheck");
+            }
+        }
+    }
+
+    @Test
+    void aBrokenKernelIsSkippedWithOneWarningAndTheNextTakesItsPlace() {
+        for (Device device : devices()) {
+            ForwardVariant ruled = ForwardRule.standard().choose(PROBLEM.asRank3(), device);
+            String own = ruled.sources().get(ruled.sources().size() - 1);
+            breakStores(List.of(storing(ruled)));
+            for (int session = 0; session < 2; session++) {
+                warnings.clear();
+                try (OpenClBackend backend = open(device)) {
+                    String taken = compute(backend);
+                    assertFalse(taken.startsWith(ruled.name() + " "), taken);
+                    compute(backend);
+                }
+                assertEquals(1, warnings.size(), warnings::toString);
+                for (String part : List.of(
+                        "expected ",
+                        "found ",
+                        ruled.name(),
+                        own + ".cl",
+                        device.info().name(),
+                        device.info().driver())) {
+                    assertTrue(warnings.get(0).contains(part), () -> part + " in " + warnings);
+                }
+            }
+        }
+    }
+
+    @Test
+    void whereNoFastKernelIsRightThePlainOneComputesAndThenPlainJava() {
+        for (Device device : devices()) {
+            breakStores(storingFast(device));
+            try (OpenClBackend backend = open(device)) {
+                assertTrue(compute(backend).startsWith("forward"), "the plain kernel");
+            }
+            List<String> all = new ArrayList<>(storingFast(device));
+            all.add("forward");
+            breakStores(all);
+            try (OpenClBackend backend = open(device)) {
+                String taken = compute(backend);
+                assertTrue(taken.contains("no kernel computes this layer right"), taken);
+                // A bare call too, and into the device's memory and out of it.
+                Tensor output = operands.unwritten();
+                backend.forward(operands.problem(), operands.input(), operands.weight(), null, output);
+                Tensor expected = operands.expected(reference, false, false);
+                assertEquals("", operands.difference(expected, output).orElse(""));
+            }
+        }
+    }
+
+    @Test
+    void aKernelThatDoesNotCompileIsSkippedToo() {
+        for (Device device : devices()) {
+            List<String> broken = storingFast(device);
+            KernelSource.alter((file, text) -> broken.contains(file) ? text + "\nthis is no C\n" : text);
+            warnings.clear();
+            try (OpenClBackend backend = open(device)) {
+                assertTrue(compute(backend).startsWith("forward"));
+            }
+            assertEquals(
+                    fast(device).stream().map(ForwardVariant::name).distinct().count(),
+                    warnings.size(),
+                    warnings::toString);
+        }
+    }
+
+    @Test
+    void withoutTheCheckABrokenKernelComputes() {
+        for (Device device : devices()) {
+            List<String> all = new ArrayList<>(storingFast(device));
+            all.add("forward");
+            breakStores(all);
+            try (OpenClBackend backend = new OpenClBackend(device, ForwardRule.standard())) {
+                Tensor output = operands.unwritten();
+                backend.forward(operands.problem(), operands.input(), operands.weight(), null, output);
+                Tensor expected = operands.expected(reference, false, false);
+                assertTrue(operands.difference(expected, output).isPresent());
+            }
+        }
+    }
+
+    @Test
+    void theTrialCostsTheOracleLittle() {
+        for (String layer : List.of(
+                "ic1024_oc512_k4x4_s2x2_p1x1",
+                "ic21_oc21_k64x64_s32x32_p16x16",
+                "ic64_oc64_g64_k4x4_s2x2_p1x1",
+                "ic64_oc32_k2x2x2_s2x2x2",
+                "ic64_oc32_k4_s2_p1",
+                "ic2_oc3_k3_s2_d5_p-7_op4",
+                "ic2_oc3_k3x3_p40x3")) {
+            Problem problem =
+                    ForwardTrial.problem(TransposedConvolution.parse(layer).asRank3());
+            assertTrue(Exemplar.oracleFlops(problem) <= 2e6, problem::toString);
+        }
+    }
+}
