@@ -26,6 +26,7 @@ final class ForwardCandidates {
     /** A new kind joins with a line here. Those that are tried first when another fails stand first. */
     private static final List<Kind> KINDS = List.of(
             onProcessors(ChannelLaneVariant::candidates),
+            onProcessors(WinogradVariant::candidates),
             onProcessors(XLaneVariant::candidates),
             onProcessors(PhaseLaneVariant::candidates),
             onProcessors((problem, processor) -> WinogradVariant.fits(LayerShape.of(problem.layer()), processor)

@@ -3,7 +3,11 @@ package io.github.tconv.opencl;
 import io.github.tconv.op.Axis;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.TransposedConvolution;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * Predicts the cycles that a tile of {@code forward_winograd.cl} takes, and finds the best one. The numbers were fitted
@@ -132,29 +136,60 @@ final class WinogradCost {
         return best;
     }
 
-    private static int mostVectors(LayerShape layer, Processor processor) {
+    static int mostVectors(LayerShape layer, Processor processor) {
         // More vectors leave too few tiles in registers for a weight's load.
         return (int) Math.min(4, Grid.tiles(layer.oc(), processor.lanes()));
     }
 
     /** Returns the cheapest tile. */
     Candidate least() {
-        Candidate best = new Candidate(variant, variant.tile(1, 1, 1), cycles(1, 1, 1, outTiles()));
-        int most = Math.max(1, (processor.registers() - 1 - vectors) / vectors);
+        return leastOf(all());
+    }
+
+    private static Candidate leastOf(List<Candidate> all) {
+        Candidate best = all.get(0);
+        for (Candidate candidate : all) {
+            if (candidate.cycles() < best.cycles() * 0.999) {
+                best = candidate;
+            }
+        }
+        return best;
+    }
+
+    /** Returns tiles whose price is near the cheapest one's, which is the first. */
+    List<Candidate> near(double times, int most) {
+        List<Candidate> all = all();
+        Candidate least = leastOf(all);
+        return Stream.concat(
+                        Stream.of(least),
+                        all.stream()
+                                .filter(candidate -> !candidate.equals(least))
+                                .sorted(Comparator.comparingDouble(Candidate::cycles)))
+                .filter(candidate -> candidate.cycles() <= times * least.cycles())
+                .limit(most)
+                .toList();
+    }
+
+    /** All tiles of which a work-item's memory is near, and the smallest one. */
+    private List<Candidate> all() {
         long outTiles = outTiles();
+        List<Candidate> all = new ArrayList<>();
+        all.add(new Candidate(variant, variant.tile(1, 1, 1), cycles(1, 1, 1, outTiles)));
+        int most = Math.max(1, (processor.registers() - 1 - vectors) / vectors);
         for (int inRegisters = 1; inRegisters <= most; inRegisters++) {
             for (int tiles = inRegisters; tiles <= Math.max(MOST_TILES, inRegisters); tiles += inRegisters) {
                 for (int outChunk = 1; outChunk <= Math.min(outTiles, MOST_OUT_CHUNK); outChunk++) {
-                    if (variant.privateBytes(inRegisters, tiles, outChunk) <= NEAR_BYTES) {
-                        double cycles = cycles(inRegisters, tiles, outChunk, outTiles);
-                        if (cycles < best.cycles() * 0.999) {
-                            best = new Candidate(variant, variant.tile(inRegisters, tiles, outChunk), cycles);
-                        }
+                    boolean smallest = inRegisters * tiles * outChunk == 1;
+                    if (!smallest && variant.privateBytes(inRegisters, tiles, outChunk) <= NEAR_BYTES) {
+                        all.add(new Candidate(
+                                variant,
+                                variant.tile(inRegisters, tiles, outChunk),
+                                cycles(inRegisters, tiles, outChunk, outTiles)));
                     }
                 }
             }
         }
-        return best;
+        return all;
     }
 
     private long outTiles() {

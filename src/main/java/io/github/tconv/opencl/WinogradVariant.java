@@ -3,6 +3,8 @@ package io.github.tconv.opencl;
 import io.github.tconv.op.Axis;
 import io.github.tconv.op.Problem;
 import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * {@code forward_winograd.cl}: lanes are output channels, and an axis of several taps a phase is computed in tiles of
@@ -18,6 +20,11 @@ final class WinogradVariant implements ForwardVariant {
     private static final int GAP = 16;
     /** Private memory of a work-item: half of a second-level cache, and far from the end of a thread's stack. */
     private static final long PRIVATE_BYTES = 512 << 10;
+
+    /** How far the model may be off: tiles up to so many times its best are worth measuring. */
+    private static final double NEAR_COST = 1.2;
+
+    private static final int MOST_TILES = 6;
 
     private final LayerShape layer;
     private final Processor processor;
@@ -49,6 +56,22 @@ final class WinogradVariant implements ForwardVariant {
     /** The variant whose packed weight suits a problem best. */
     static WinogradVariant suiting(Problem problem, Processor processor) {
         return WinogradCost.least(problem, processor).variant();
+    }
+
+    /** Variants that may be faster than the one that suits best by the model, which is the first. */
+    static List<WinogradVariant> candidates(Problem problem, Processor processor) {
+        LayerShape layer = LayerShape.of(problem.layer());
+        if (!fits(layer, processor)) {
+            return List.of();
+        }
+        WinogradVariant suiting = suiting(problem, processor);
+        return Stream.concat(
+                        Stream.of(suiting),
+                        IntStream.rangeClosed(1, WinogradCost.mostVectors(layer, processor))
+                                .filter(vectors -> vectors != suiting.vectors)
+                                .mapToObj(vectors -> new WinogradVariant(layer, processor, vectors))
+                                .filter(WinogradVariant::fits))
+                .toList();
     }
 
     /** The taps of the phase that has most of them. */
@@ -151,6 +174,14 @@ final class WinogradVariant implements ForwardVariant {
         return new WinogradCost(this, layer, processor, vectors, problem)
                 .least()
                 .tile();
+    }
+
+    @Override
+    public List<Tile> tiles(Problem problem) {
+        return new WinogradCost(this, layer, processor, vectors, problem)
+                .near(NEAR_COST, MOST_TILES).stream()
+                        .map(WinogradCost.Candidate::tile)
+                        .toList();
     }
 
     /**
