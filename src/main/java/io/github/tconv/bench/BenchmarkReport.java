@@ -17,27 +17,37 @@ import java.util.stream.Stream;
  * @param processor what it ran on
  * @param java the version of the Java runtime
  * @param engine what this library computed on
+ * @param operation what was computed of the layers, by its name on the command line
  * @param threads how many threads every contender was told to use, or 0 for all processors
  * @param layers what was measured
  */
 public record BenchmarkReport(
-        String date, String processor, String java, String engine, int threads, List<LayerResult> layers) {
+        String date,
+        String processor,
+        String java,
+        String engine,
+        String operation,
+        int threads,
+        List<LayerResult> layers) {
     private static final Gson JSON = new GsonBuilder().setPrettyPrinting().create();
 
     /**
      * Makes a report of what was measured just now.
      *
      * @param engine what this library computed on
+     * @param operation what was computed of the layers
      * @param threads how many threads every contender was told to use, or 0 for all processors
      * @param layers what was measured
      * @return the report
      */
-    public static BenchmarkReport of(String engine, int threads, List<LayerResult> layers) {
+    public static BenchmarkReport of(
+            String engine, BenchmarkOperation operation, int threads, List<LayerResult> layers) {
         return new BenchmarkReport(
                 Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
                 machine(),
                 Runtime.version().toString(),
                 engine,
+                operation.toString(),
                 threads,
                 List.copyOf(layers));
     }

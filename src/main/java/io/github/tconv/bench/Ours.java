@@ -6,30 +6,67 @@ import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import java.util.List;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
-/** This library's two ways of calling a prepared layer. */
+/** This library's two ways of calling: into a given result, and with a fresh one. */
 public final class Ours {
     private Ours() {}
 
     /**
-     * Returns both ways of calling on one engine.
+     * Returns both ways of calling on one engine. The forward pass is that of a prepared layer; gradients are the
+     * engine's, which take the weight as it is.
      *
      * @param engine the engine, which must stay open
-     * @return the call into a given output, and the one that makes a fresh output
+     * @return the call into a given result, and the one that makes a fresh result
      */
     public static List<Entrant> on(Engine engine) {
         return List.of(
                 new Entrant("tconv given", false, operands -> {
-                    Prepared prepared = prepare(engine, operands);
-                    Tensor output = Tensor.zeros(operands.problem().outputShape());
-                    return contender(engine, prepared, operands.problem(), () -> {
-                        prepared.forward(operands.input(), output);
-                        return output;
-                    });
+                    Problem problem = operands.problem();
+                    Tensor result = Tensor.zeros(operands.operation().resultShape(problem));
+                    return switch (operands.operation()) {
+                        case FORWARD -> {
+                            Prepared prepared = prepare(engine, operands);
+                            yield contender(engine, prepared, problem, () -> {
+                                prepared.forward(operands.input(), result);
+                                return result;
+                            });
+                        }
+                        case INPUT_GRADIENT ->
+                            contender(engine, null, problem, () -> {
+                                engine.inputGradient(
+                                        problem, operands.outputGradient(), operands.weight(), null, result);
+                                return result;
+                            });
+                        case WEIGHT_GRADIENT ->
+                            contender(engine, null, problem, () -> {
+                                engine.weightGradient(problem, operands.input(), operands.outputGradient(), result);
+                                return result;
+                            });
+                    };
                 }),
                 new Entrant("tconv fresh", false, operands -> {
-                    Prepared prepared = prepare(engine, operands);
-                    return contender(engine, prepared, operands.problem(), () -> prepared.forward(operands.input()));
+                    Problem problem = operands.problem();
+                    return switch (operands.operation()) {
+                        case FORWARD -> {
+                            Prepared prepared = prepare(engine, operands);
+                            yield contender(engine, prepared, problem, () -> prepared.forward(operands.input()));
+                        }
+                        case INPUT_GRADIENT ->
+                            contender(
+                                    engine,
+                                    null,
+                                    problem,
+                                    () -> engine.inputGradient(
+                                            problem.layer(), operands.outputGradient(), operands.weight()));
+                        case WEIGHT_GRADIENT ->
+                            contender(
+                                    engine,
+                                    null,
+                                    problem,
+                                    () -> engine.weightGradient(
+                                            problem.layer(), operands.input(), operands.outputGradient()));
+                    };
                 }));
     }
 
@@ -37,32 +74,36 @@ public final class Ours {
         return engine.prepare(operands.problem().layer(), operands.weight(), null);
     }
 
-    private static Contender contender(Engine engine, Prepared prepared, Problem problem, Supplier<Tensor> forward) {
+    private static Contender contender(
+            Engine engine, @Nullable Prepared prepared, Problem problem, Supplier<Tensor> compute) {
         return new Contender() {
             @Override
             public void call() {
-                Tensor unused = forward.get();
+                Tensor unused = compute.get();
             }
 
             @Override
             public Tensor result() {
-                Tensor output = forward.get();
-                return Tensor.of(output.toArray(), output.shape());
+                Tensor result = compute.get();
+                return Tensor.of(result.toArray(), result.shape());
             }
 
             @Override
-            public Long workspaceBytes() {
-                return prepared.workspaceBytes(problem);
+            public @Nullable Long workspaceBytes() {
+                return prepared == null ? null : prepared.workspaceBytes(problem);
             }
 
             @Override
             public double errorGrowth() {
-                return engine.errorGrowth(problem);
+                // Gradients are plain sums.
+                return prepared == null ? 0 : engine.errorGrowth(problem);
             }
 
             @Override
             public void close() {
-                prepared.close();
+                if (prepared != null) {
+                    prepared.close();
+                }
             }
         };
     }

@@ -40,12 +40,13 @@ public record Rounds(
      * Measures one layer. Results are compared with exact values, and with each other, before the clock starts.
      *
      * @param layer the layer
+     * @param operation what is computed of it
      * @param entrants who takes part
      * @return what was measured
      * @throws IllegalStateException if a result is wrong
      */
-    public LayerResult measure(BenchmarkLayer layer, List<Entrant> entrants) {
-        Operands operands = Operands.random(layer.problem());
+    public LayerResult measure(BenchmarkLayer layer, BenchmarkOperation operation, List<Entrant> entrants) {
+        Operands operands = Operands.random(layer.problem(), operation);
         Accuracy.Sample sample = new Accuracy.Sample(operands);
         List<Lane> lanes = new ArrayList<>();
         try {

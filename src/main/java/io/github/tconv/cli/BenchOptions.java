@@ -3,6 +3,7 @@ package io.github.tconv.cli;
 import io.github.tconv.Engine;
 import io.github.tconv.Tconv;
 import io.github.tconv.bench.BenchmarkLayer;
+import io.github.tconv.bench.BenchmarkOperation;
 import io.github.tconv.bench.BenchmarkReport;
 import io.github.tconv.bench.BenchmarkTable;
 import io.github.tconv.bench.Entrant;
@@ -17,11 +18,15 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
 
 /** The options of every command that measures, and the measurement that they ask for. */
 public final class BenchOptions {
@@ -43,6 +48,15 @@ public final class BenchOptions {
             paramLabel = "DESCRIPTOR",
             description = "A problem of your own, such as n8_ic256_oc128_i16x16_k4x4_s2x2_p1x1; may stand repeatedly.")
     private List<String> problems = new ArrayList<>();
+
+    @Option(
+            names = "--op",
+            paramLabel = "OPERATION",
+            defaultValue = "forward",
+            converter = OperationConverter.class,
+            description = "What to measure: ${COMPLETION-CANDIDATES}; ${DEFAULT-VALUE} by default.",
+            completionCandidates = OperationNames.class)
+    private BenchmarkOperation operation = BenchmarkOperation.FORWARD;
 
     @Option(
             names = "--seconds",
@@ -74,6 +88,37 @@ public final class BenchOptions {
     /** Makes options for picocli to fill. */
     public BenchOptions() {}
 
+    /** The operations' names, for the help. */
+    static final class OperationNames implements Iterable<String> {
+        @Override
+        public Iterator<String> iterator() {
+            return Arrays.stream(BenchmarkOperation.values())
+                    .map(BenchmarkOperation::toString)
+                    .iterator();
+        }
+    }
+
+    /** Reads an operation's name for picocli. */
+    static final class OperationConverter implements ITypeConverter<BenchmarkOperation> {
+        @Override
+        public BenchmarkOperation convert(String name) {
+            return Arrays.stream(BenchmarkOperation.values())
+                    .filter(operation -> operation.toString().equals(name))
+                    .findFirst()
+                    .orElseThrow(() -> new TypeConversionException("operation must be one of %s: '%s'"
+                            .formatted(String.join(", ", new OperationNames()), name)));
+        }
+    }
+
+    /**
+     * Returns what is measured.
+     *
+     * @return the operation
+     */
+    public BenchmarkOperation operation() {
+        return operation;
+    }
+
     /**
      * Measures the chosen layers, prints the tables and writes the file that was asked for.
      *
@@ -91,7 +136,9 @@ public final class BenchOptions {
         List<BenchmarkLayer> chosen = chosen();
         try (AtomicFile file = json == null ? null : AtomicFile.create(json)) {
             BenchmarkReport report = measure(chosen, peers, threads, err);
-            out.printf("%s, %s threads, %s%n", report.engine(), threads == 0 ? "all" : threads, report.processor());
+            out.printf(
+                    "%s on %s, %s threads, %s%n",
+                    report.operation(), report.engine(), threads == 0 ? "all" : threads, report.processor());
             out.print(new BenchmarkTable(report.layers()));
             out.flush();
             if (file != null) {
@@ -134,9 +181,9 @@ public final class BenchOptions {
             List<LayerResult> results = new ArrayList<>();
             for (BenchmarkLayer layer : chosen) {
                 err.printf("%d of %d: %s%n", results.size() + 1, chosen.size(), layer.name());
-                results.add(rounds.measure(layer, entrants));
+                results.add(rounds.measure(layer, operation, entrants));
             }
-            return BenchmarkReport.of(engine.describe(), threads, results);
+            return BenchmarkReport.of(engine.describe(), operation, threads, results);
         } finally {
             peak.ifPresent(PeakFma::close);
         }

@@ -19,7 +19,7 @@ class AccuracyTest {
                 "ic2_oc3_i2x3x4_k3x2x1_s1x2x1_p-1x0x0"
             })
     void theReferenceIsRightToItsLastRounding(String descriptor) {
-        Operands operands = Operands.random(Problem.parse(descriptor));
+        Operands operands = Operands.random(Problem.parse(descriptor), BenchmarkOperation.FORWARD);
 
         Accuracy accuracy = new Accuracy.Sample(operands).of(reference(operands));
 
@@ -32,7 +32,7 @@ class AccuracyTest {
     @ParameterizedTest
     @ValueSource(floats = {1e-4f, -1e-4f, 1, Float.NaN, Float.POSITIVE_INFINITY})
     void oneElementThatIsOffIsNoticed(float off) {
-        Operands operands = Operands.random(Problem.parse("ic3_oc2_i5x4_k3x3_s2x2_p1x1"));
+        Operands operands = Operands.random(Problem.parse("ic3_oc2_i5x4_k3x3_s2x2_p1x1"), BenchmarkOperation.FORWARD);
         Tensor result = reference(operands);
         result.set(17, result.get(17) + off);
 
@@ -42,7 +42,7 @@ class AccuracyTest {
     @ParameterizedTest
     @ValueSource(floats = {Float.NaN, Float.POSITIVE_INFINITY})
     void whatIsNoNumberIsTheLargestError(float value) {
-        Operands operands = Operands.random(Problem.parse("ic1_oc1_i9_k1"));
+        Operands operands = Operands.random(Problem.parse("ic1_oc1_i9_k1"), BenchmarkOperation.FORWARD);
         Tensor result = reference(operands);
         result.set(0, value);
 

@@ -25,6 +25,7 @@ class RoundsTest {
         try (Engine engine = Tconv.open("reference")) {
             LayerResult result = rounds.measure(
                     LAYER,
+                    BenchmarkOperation.FORWARD,
                     List.of(
                             noted("a", false, engine, calls),
                             noted("b", true, engine, calls),
@@ -85,7 +86,9 @@ class RoundsTest {
             List<Entrant> entrants =
                     Stream.concat(Ours.on(engine).stream(), Stream.of(wrong)).toList();
 
-            String message = assertThrows(IllegalStateException.class, () -> rounds.measure(LAYER, entrants))
+            String message = assertThrows(
+                            IllegalStateException.class,
+                            () -> rounds.measure(LAYER, BenchmarkOperation.FORWARD, entrants))
                     .getMessage();
 
             assertTrue(message.startsWith("wrong is wrong on " + LAYER.problem()), message);
@@ -101,13 +104,14 @@ class RoundsTest {
             List<Entrant> entrants =
                     Stream.concat(Ours.on(engine).stream(), Stream.of(unable)).toList();
 
-            LayerResult result = rounds.measure(LAYER, entrants);
+            LayerResult result = rounds.measure(LAYER, BenchmarkOperation.FORWARD, entrants);
 
             assertEquals("no such padding", result.entries().get(2).failure());
             assertTrue(new BenchmarkTable(List.of(result)).toString().contains("unable cannot: no such padding"));
             assertThrows(
                     UnsupportedOperationException.class,
-                    () -> rounds.measure(LAYER, List.of(new Entrant("ours", false, unable.prepare()))));
+                    () -> rounds.measure(
+                            LAYER, BenchmarkOperation.FORWARD, List.of(new Entrant("ours", false, unable.prepare()))));
         }
     }
 }

@@ -1,5 +1,6 @@
 package io.github.tconv.bench.peers;
 
+import io.github.tconv.bench.BenchmarkOperation;
 import io.github.tconv.bench.BenchmarkReport;
 import io.github.tconv.cli.BenchOptions;
 import java.io.IOException;
@@ -17,7 +18,7 @@ import picocli.CommandLine.Spec;
 /** The command {@code ./bench-peers}: this library, PyTorch and ONNX Runtime in one process, called in turn. */
 @Command(
         name = "bench-peers",
-        description = "Measures tconv, PyTorch and ONNX Runtime call by call in turn.",
+        description = "Measures tconv, PyTorch and, where it can, ONNX Runtime call by call in turn.",
         usageHelpWidth = 100,
         mixinStandardHelpOptions = true)
 final class BenchPeers implements Callable<Integer> {
@@ -65,7 +66,9 @@ final class BenchPeers implements Callable<Integer> {
             throw new IllegalArgumentException("threads must be positive: " + threads);
         }
         BenchmarkReport report = options.run(
-                List.of(PyTorch.entrant(threads), OnnxRuntime.entrant(threads)),
+                options.operation() == BenchmarkOperation.FORWARD
+                        ? List.of(PyTorch.entrant(threads), OnnxRuntime.entrant(threads))
+                        : List.of(PyTorch.entrant(threads)),
                 threads,
                 spec.commandLine().getOut(),
                 spec.commandLine().getErr());

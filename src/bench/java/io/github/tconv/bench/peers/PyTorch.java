@@ -1,5 +1,6 @@
 package io.github.tconv.bench.peers;
 
+import io.github.tconv.bench.BenchmarkOperation;
 import io.github.tconv.bench.Contender;
 import io.github.tconv.bench.Entrant;
 import io.github.tconv.bench.Operands;
@@ -8,13 +9,17 @@ import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
 import java.util.Arrays;
 import java.util.function.ToIntFunction;
+import org.bytedeco.javacpp.BoolPointer;
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.pytorch.LongArrayRefOptional;
 import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * PyTorch on the CPU, without gradients: {@code torch.conv_transpose1d/2d/3d} from tensors made beforehand to a tensor
+ * PyTorch on the CPU, without recording: {@code torch.conv_transpose1d/2d/3d}, or for a gradient what its automatic
+ * differentiation calls, {@code convolution_backward} for that gradient alone. From tensors made beforehand to a tensor
  * that is freed at once.
  */
 final class PyTorch implements Contender {
@@ -24,6 +29,11 @@ final class PyTorch implements Contender {
     private final TensorOptional noBias = new TensorOptional();
     private final org.bytedeco.pytorch.Tensor input;
     private final org.bytedeco.pytorch.Tensor weight;
+    private final org.bytedeco.pytorch.Tensor outputGradient;
+    private final LongArrayRefOptional noBiasSizes = new LongArrayRefOptional();
+    /** Which gradients are wanted: by the input, the weight, the bias. */
+    private final BoolPointer wanted;
+
     private final long[] stride;
     private final long[] padding;
     private final long[] outputPadding;
@@ -46,6 +56,11 @@ final class PyTorch implements Contender {
         layer = operands.problem().layer();
         input = tensor(operands.input());
         weight = tensor(operands.weight());
+        outputGradient = tensor(operands.outputGradient());
+        wanted = new BoolPointer(3);
+        wanted.put(0, operands.operation() == BenchmarkOperation.INPUT_GRADIENT);
+        wanted.put(1, operands.operation() == BenchmarkOperation.WEIGHT_GRADIENT);
+        wanted.put(2, false);
         stride = values(Axis::stride);
         padding = values(Axis::padBegin);
         outputPadding = values(Axis::outputPadding);
@@ -70,16 +85,38 @@ final class PyTorch implements Contender {
         };
     }
 
+    private org.bytedeco.pytorch.Tensor gradient() {
+        try (T_TensorTensorTensor_T gradients = torch.convolution_backward(
+                outputGradient,
+                input,
+                weight,
+                noBiasSizes,
+                stride,
+                padding,
+                dilation,
+                true,
+                outputPadding,
+                layer.groups(),
+                wanted)) {
+            // The tuple's own is freed with it.
+            return new org.bytedeco.pytorch.Tensor(wanted.get(0) ? gradients.get0() : gradients.get1());
+        }
+    }
+
+    private org.bytedeco.pytorch.Tensor compute() {
+        return operands.operation() == BenchmarkOperation.FORWARD ? forward() : gradient();
+    }
+
     @Override
     public void call() {
-        forward().close();
+        compute().close();
     }
 
     @Override
     public Tensor result() {
-        Tensor copy = Tensor.zeros(operands.problem().outputShape());
-        try (org.bytedeco.pytorch.Tensor output = forward();
-                org.bytedeco.pytorch.Tensor dense = output.contiguous()) {
+        Tensor copy = Tensor.zeros(operands.operation().resultShape(operands.problem()));
+        try (org.bytedeco.pytorch.Tensor result = compute();
+                org.bytedeco.pytorch.Tensor dense = result.contiguous()) {
             FloatPointer values = dense.data_ptr_float().capacity(dense.numel());
             copy.floats().put(values.asBuffer());
         }
@@ -90,6 +127,9 @@ final class PyTorch implements Contender {
     public void close() {
         input.close();
         weight.close();
+        outputGradient.close();
+        noBiasSizes.close();
+        wanted.close();
         noBias.close();
         noGradients.close();
     }
