@@ -29,6 +29,11 @@ interface ForwardVariant {
         return 0;
     }
 
+    /** Returns the work-items that pack the weight, where it is packed. */
+    default NdRange packRange() {
+        return NdRange.exactly(packedFloats());
+    }
+
     /** Returns the tile that suits a problem of the layer, of rank 3. */
     Tile tileFor(Problem problem);
 

@@ -20,18 +20,25 @@ public final class OpenClBackend implements Backend {
     private static final Cleaner CLEANER = Cleaner.create();
 
     private final ForwardRule rule;
+    private final ForwardRule inputGradientRule;
     private final Session session;
     private final Lifetime lifetime;
     private final Cleaner.Cleanable leak;
 
-    /** Opens a device, with a rule of the caller's and no self-check. */
+    /** Opens a device, with a rule of the caller's for the forward pass and no self-check. */
     OpenClBackend(Device device, ForwardRule rule) {
         this(device, rule, SelfCheck.OFF);
     }
 
-    /** Opens a device, with a rule and a check of the caller's. */
+    /** Opens a device, with a rule of the caller's for the forward pass and a check of the caller's. */
     OpenClBackend(Device device, ForwardRule rule, SelfCheck selfCheck) {
+        this(device, rule, InputGradientRule.standard(), selfCheck);
+    }
+
+    /** Opens a device, with rules and a check of the caller's. */
+    OpenClBackend(Device device, ForwardRule rule, ForwardRule inputGradientRule, SelfCheck selfCheck) {
         this.rule = rule;
+        this.inputGradientRule = inputGradientRule;
         session = new Session(device, new ProgramCache(CacheFolder.find()), selfCheck);
         lifetime = new Lifetime(session);
         leak = CLEANER.register(this, lifetime);
@@ -118,9 +125,28 @@ public final class OpenClBackend implements Backend {
 
     @Override
     public void forward(Problem problem, Operand input, Operand weight, @Nullable Operand bias, Operand output) {
-        // Only for this call, so that nothing is copied that can be used in place.
-        try (PreparedForward once =
-                new PreparedForward(session, problem.layer(), weight, bias, Activation.none(), rule, false)) {
+        once(Parts.FORWARD, rule, problem, input, weight, bias, output);
+    }
+
+    /** Computes with a layer that lives only for this call, so that nothing is copied that can be used in place. */
+    private void once(
+            Parts direction,
+            ForwardRule variants,
+            Problem problem,
+            Operand input,
+            Operand weight,
+            @Nullable Operand bias,
+            Operand output) {
+        try (PreparedForward once = new PreparedForward(
+                session,
+                problem.layer(),
+                weight,
+                bias,
+                Activation.none(),
+                direction,
+                variants,
+                false,
+                direction == Parts.FORWARD ? session.selfCheck() : SelfCheck.OFF)) {
             once.forward(problem, input, null, output);
             if (input instanceof DeviceTensor
                     && output instanceof DeviceTensor
@@ -143,35 +169,7 @@ public final class OpenClBackend implements Backend {
     @Override
     public void inputGradient(
             Problem problem, Operand outputGradient, Operand weight, @Nullable Operand bias, Operand inputGradient) {
-        Parts.INPUT_GRADIENT.compute(
-                session.device(),
-                problem,
-                outputGradient,
-                null,
-                inputGradient,
-                (part, gy, none, gx) -> wholeInputGradient(part, gy, weight, bias, gx));
-    }
-
-    private void wholeInputGradient(
-            Problem problem, Operand outputGradient, Operand weight, @Nullable Operand bias, Operand inputGradient) {
-        Problem rank3 = problem.asRank3();
-        String options = LayerConstants.withBias(LayerConstants.of(rank3.layer()), bias != null);
-        Program program = session.programs().get(List.of("common", "input_gradient"), options);
-        try (Call call = session.call()) {
-            DeviceBuffer gy = call.operand(outputGradient);
-            DeviceBuffer w = call.operand(weight);
-            DeviceBuffer b = call.optional(bias);
-            DeviceBuffer gx = call.result(inputGradient);
-            try (Kernel kernel = program.kernel("input_gradient")) {
-                kernel.with(gy)
-                        .with(w)
-                        .with(b == null ? w : b)
-                        .with(gx)
-                        .with(LayerConstants.sizes(rank3))
-                        .enqueue(session.queue(), NdRange.ofImage(rank3.inputShape()));
-            }
-            call.complete(program);
-        }
+        once(Parts.INPUT_GRADIENT, inputGradientRule, problem, outputGradient, weight, bias, inputGradient);
     }
 
     @Override

@@ -3,16 +3,32 @@ package io.github.tconv.opencl;
 import io.github.tconv.op.Problem;
 import java.util.List;
 
-/** {@code forward.cl}: one work-item an element. Right everywhere, fast nowhere. */
+/** {@code forward.cl} or {@code input_gradient.cl}: one work-item an element. Right everywhere, fast nowhere. */
 final class PlainVariant implements ForwardVariant, ForwardVariant.Tile {
+    private final String name;
+
+    /** The plain forward kernel. */
+    PlainVariant() {
+        this("forward");
+    }
+
+    private PlainVariant(String name) {
+        this.name = name;
+    }
+
+    /** The plain kernel of the gradient by the input. */
+    static PlainVariant ofInputGradient() {
+        return new PlainVariant("input_gradient");
+    }
+
     @Override
     public String name() {
-        return "forward";
+        return name;
     }
 
     @Override
     public List<String> sources() {
-        return List.of("common", "forward");
+        return List.of("common", name);
     }
 
     @Override
@@ -32,6 +48,6 @@ final class PlainVariant implements ForwardVariant, ForwardVariant.Tile {
 
     @Override
     public NdRange range(Problem problem) {
-        return NdRange.ofImage(problem.outputShape());
+        return NdRange.ofImage(name.equals("forward") ? problem.outputShape() : problem.inputShape());
     }
 }

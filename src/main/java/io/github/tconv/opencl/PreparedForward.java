@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class PreparedForward implements PreparedLayer {
     private final Session session;
+    private final Parts direction;
     private final ForwardRule rule;
     private final TransposedConvolution layer;
     private final SelfCheck selfCheck;
@@ -92,11 +93,7 @@ final class PreparedForward implements PreparedLayer {
         }
     }
 
-    /**
-     * Brings a layer to the device.
-     *
-     * @param copy whether the tensors are copied, or used in place where the device can, until this is closed
-     */
+    /** Brings a layer to the device for the forward pass; the parameters are those of the other constructor. */
     PreparedForward(
             Session session,
             TransposedConvolution layer,
@@ -118,11 +115,34 @@ final class PreparedForward implements PreparedLayer {
             ForwardRule rule,
             boolean copy,
             SelfCheck selfCheck) {
+        this(session, layer, weight, bias, activation, Parts.FORWARD, rule, copy, selfCheck);
+    }
+
+    /**
+     * Brings a layer to the device.
+     *
+     * @param direction whether this computes the layer or, as the gradient by the input, its adjoint convolution; bias
+     *     and slopes belong to what is written
+     * @param rule picks the variant of that direction
+     * @param copy whether the tensors are copied, or used in place where the device can, until this is closed
+     * @param selfCheck what is asked before a program's first use, for the forward direction
+     */
+    PreparedForward(
+            Session session,
+            TransposedConvolution layer,
+            Operand weight,
+            @Nullable Operand bias,
+            Activation activation,
+            Parts direction,
+            ForwardRule rule,
+            boolean copy,
+            SelfCheck selfCheck) {
         this.session = session;
         this.layer = layer.asRank3();
         this.selfCheck = selfCheck;
         this.activation = activation;
         this.copied = copy;
+        this.direction = direction;
         this.rule = rule;
         this.constants = LayerConstants.of(this.layer);
         this.weight = session.keep(weight, copy);
@@ -142,7 +162,7 @@ final class PreparedForward implements PreparedLayer {
 
     @Override
     public void forward(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
-        Parts.FORWARD.compute(session.device(), problem, input, residual, output, whole);
+        direction.compute(session.device(), problem, input, residual, output, whole);
     }
 
     private void whole(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
@@ -300,7 +320,7 @@ final class PreparedForward implements PreparedLayer {
                     : session.keep(session.borrow(variant.packedFloats()));
             try (Call call = session.call();
                     Kernel kernel = program.kernel(variant.name() + "_pack")) {
-                kernel.with(raw).with(target).enqueue(session.queue(), NdRange.exactly(variant.packedFloats()));
+                kernel.with(raw).with(target).enqueue(session.queue(), variant.packRange());
                 call.complete();
             } catch (RuntimeException e) {
                 session.release(target);

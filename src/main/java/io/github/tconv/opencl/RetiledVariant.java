@@ -63,6 +63,11 @@ final class RetiledVariant implements ForwardVariant {
     }
 
     @Override
+    public NdRange packRange() {
+        return variant.packRange();
+    }
+
+    @Override
     public Tile tileFor(Problem problem) {
         Tile tile = tiles.apply(problem);
         return tile == null ? variant.tileFor(problem) : tile;

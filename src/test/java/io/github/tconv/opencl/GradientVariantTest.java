@@ -1,0 +1,76 @@
+package io.github.tconv.opencl;
+
+import static org.junit.jupiter.api.Assertions.assertNull;
+
+import io.github.tconv.Engine;
+import io.github.tconv.Tconv;
+import io.github.tconv.op.Problem;
+import io.github.tconv.verify.Catalogue;
+import io.github.tconv.verify.Check;
+import io.github.tconv.verify.Result;
+import io.github.tconv.verify.Verification;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicContainer;
+import org.junit.jupiter.api.DynamicNode;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+
+/**
+ * Every variant of the gradients computes every problem, also those for which no rule would choose it, with tiles that
+ * divide nothing. What the rule chooses is in the contract test.
+ */
+class GradientVariantTest {
+    /** Rules for the gradient by the input that a device's own would not make. */
+    private static Map<String, ForwardRule> inputGradientRules() {
+        Map<String, ForwardRule> rules = new TreeMap<>();
+        rules.put("plain", forced((problem, processor) -> PlainVariant.ofInputGradient()));
+        rules.put(
+                "channel-lane, suited",
+                forced((problem, processor) -> InputGradientChannelLane.suiting(problem, processor)));
+        rules.put("channel-lane, blocked and cut", forced((problem, processor) -> {
+            InputGradientChannelLane variant =
+                    new InputGradientChannelLane(LayerShape.of(problem.layer()), processor, 2, 2);
+            return RetiledVariant.always(variant, variant.tile(3, 2, 2, 3, 2, 2));
+        }));
+        rules.put("x-lane, blocked and cut", forced((problem, processor) -> {
+            InputGradientXLane variant = new InputGradientXLane(LayerShape.of(problem.layer()), processor, 2, 2);
+            return RetiledVariant.always(variant, variant.tile(1, 2, 3, 2));
+        }));
+        return rules;
+    }
+
+    /** A choice that needs no device but what the rules know of it. */
+    private interface Choice {
+        ForwardVariant choose(Problem problem, Processor processor);
+    }
+
+    private static ForwardRule forced(Choice choice) {
+        return (problem, device) -> choice.choose(problem, Processor.of(device));
+    }
+
+    @TestFactory
+    Stream<DynamicNode> everyVariantComputesEveryProblem() {
+        return Discovery.run().devices().stream()
+                .filter(device -> device.hostMemory() == Device.HostMemory.SAME)
+                .filter(device -> device.info().unusable() == null)
+                .map(device -> DynamicContainer.dynamicContainer(
+                        device.info().name(),
+                        inputGradientRules().entrySet().stream()
+                                .map(rule -> DynamicTest.dynamicTest(
+                                        "input gradient: " + rule.getKey(),
+                                        () -> verify(device, rule.getValue(), Check.CONVOLUTION)))));
+    }
+
+    private static void verify(Device device, ForwardRule rule, Check check) {
+        try (Engine oracle = Tconv.open("reference");
+                Engine engine = Engine.of(new OpenClBackend(device, ForwardRule.standard(), rule, SelfCheck.OFF))) {
+            Verification verification = new Verification(engine, oracle);
+            for (Problem problem : Catalogue.small()) {
+                Result result = verification.verify(problem, check);
+                assertNull(result.failure(), () -> problem + " " + check + ": " + result.failure());
+            }
+        }
+    }
+}
