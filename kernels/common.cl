@@ -18,6 +18,21 @@
 // instruction that Oclgrind does not know.
 #define REMAINDER(value, divisor, quotient) ((value) - (quotient) * (divisor))
 
+// Phases. Output position o = S * q + r belongs to phase r of grid point q. Tap k meets exactly one phase,
+//   r = (k * D - P) mod S,   and reads there input position   i = q - (k * D - P) div S   (mod, div: floored).
+// So each phase is a dense correlation of stride 1, and nothing is ever divided while the kernel runs.
+#define FLOOR_DIV(value, divisor) \
+    ((value) >= 0 ? (value) / (divisor) : -((-(value) + (divisor) - 1) / (divisor)))
+#define CEIL_DIV(value, divisor) (((value) + (divisor) - 1) / (divisor))
+#define TAP_SHIFT(k, stride, dilation, pad) FLOOR_DIV((k) * (dilation) - (pad), stride)
+#define TAP_PHASE(k, stride, dilation, pad) \
+    ((k) * (dilation) - (pad) - TAP_SHIFT(k, stride, dilation, pad) * (stride))
+
+// Everything must end up in one function: accumulators passed on to a function that stays one live in memory, and its
+// vectors are cut in halves (LLVM keeps 512 bits for functions that have them in their signature). No restrict on their
+// parameters: it would come out as an intrinsic that Oclgrind does not know, and the kernel's own restrict is enough.
+#define FLATTENED inline __attribute__((always_inline))
+
 // The input position that a tap takes to output position o on one axis, or -1 if there is none: only where
 // o + pad - k * dilation is a multiple of the stride does the tap meet an input element and not a gap.
 inline int input_position(const int o, const int k, const int stride, const int dilation, const int pad, const int size) {

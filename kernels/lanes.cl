@@ -1,20 +1,5 @@
 // lanes.cl: what the kernels forward_xlane.cl, forward_minimal.cl and forward_phaselane.cl share; the host prepends it, after common.cl.
 
-// Phases. Output position o = S * q + r belongs to phase r of grid point q. Tap k meets exactly one phase,
-//   r = (k * D - P) mod S,   and reads there input position   i = q - (k * D - P) div S   (mod, div: floored).
-// So each phase is a dense correlation of stride 1, and nothing is ever divided while the kernel runs.
-#define FLOOR_DIV(value, divisor) \
-    ((value) >= 0 ? (value) / (divisor) : -((-(value) + (divisor) - 1) / (divisor)))
-#define CEIL_DIV(value, divisor) (((value) + (divisor) - 1) / (divisor))
-#define TAP_SHIFT(k, stride, dilation, pad) FLOOR_DIV((k) * (dilation) - (pad), stride)
-#define TAP_PHASE(k, stride, dilation, pad) \
-    ((k) * (dilation) - (pad) - TAP_SHIFT(k, stride, dilation, pad) * (stride))
-
-// Everything must end up in one function: accumulators passed on to a function that stays one live in memory, and its
-// vectors are cut in halves (LLVM keeps 512 bits for functions that have them in their signature). No restrict on their
-// parameters: it would come out as an intrinsic that Oclgrind does not know, and the kernel's own restrict is enough.
-#define FLATTENED inline __attribute__((always_inline))
-
 // LANES floats that are computed together. Tensors are only aligned to a float, hence the second type.
 #define PASTE_EXPANDED(a, b) a##b
 #define PASTE(a, b) PASTE_EXPANDED(a, b)

@@ -12,6 +12,7 @@ import org.jocl.cl_platform_id;
  * @param hostMemory how it reaches the host's memory
  * @param maxAllocationBytes the largest buffer it allows
  * @param vectorWidth the floats in the vector that its instructions take
+ * @param groupItems the work-items that a group may have, whichever way they lie on its first two axes
  */
 record Device(
         DeviceInfo info,
@@ -19,7 +20,8 @@ record Device(
         cl_device_id id,
         HostMemory hostMemory,
         long maxAllocationBytes,
-        int vectorWidth) {
+        int vectorWidth,
+        int groupItems) {
 
     /** How a device reaches the host's memory. */
     enum HostMemory {
@@ -33,7 +35,7 @@ record Device(
 
     /** The same device, reached in another way. Every device can be treated as one apart. */
     Device reached(HostMemory other) {
-        return new Device(info, platform, id, other, maxAllocationBytes, vectorWidth);
+        return new Device(info, platform, id, other, maxAllocationBytes, vectorWidth, groupItems);
     }
 
     @Override

@@ -11,6 +11,7 @@ import java.util.regex.Pattern;
 import org.jocl.CL;
 import org.jocl.CLException;
 import org.jocl.Pointer;
+import org.jocl.Sizeof;
 import org.jocl.cl_device_id;
 import org.jocl.cl_platform_id;
 import org.jspecify.annotations.Nullable;
@@ -106,8 +107,23 @@ final class Discovery {
                 number(id, CL.CL_DEVICE_GLOBAL_MEM_SIZE),
                 number(id, CL.CL_DEVICE_LOCAL_MEM_SIZE),
                 unusable(id, version));
-        return new Device(info, platform, id, hostMemory(info, id), number(id, CL.CL_DEVICE_MAX_MEM_ALLOC_SIZE), (int)
-                number(id, CL.CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT));
+        return new Device(
+                info,
+                platform,
+                id,
+                hostMemory(info, id),
+                number(id, CL.CL_DEVICE_MAX_MEM_ALLOC_SIZE),
+                (int) number(id, CL.CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT),
+                groupItems(id));
+    }
+
+    /** Groups are limited as a whole, and on each axis: Apple's processors allow one work-item on the second. */
+    private static int groupItems(cl_device_id id) {
+        int axes = (int) number(id, CL.CL_DEVICE_MAX_WORK_ITEM_DIMENSIONS);
+        long[] sizes = new long[axes];
+        Calls.clGetDeviceInfo(
+                id, CL.CL_DEVICE_MAX_WORK_ITEM_SIZES, (long) axes * Sizeof.size_t, Pointer.to(sizes), null);
+        return (int) Math.min(number(id, CL.CL_DEVICE_MAX_WORK_GROUP_SIZE), Math.min(sizes[0], sizes[1]));
     }
 
     /** The query is deprecated since OpenCL 2.0, without a successor that devices of 1.2 would answer. */

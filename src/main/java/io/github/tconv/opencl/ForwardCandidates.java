@@ -32,6 +32,7 @@ final class ForwardCandidates {
             onProcessors((problem, processor) -> WinogradVariant.fits(LayerShape.of(problem.layer()), processor)
                     ? List.of(WinogradVariant.suiting(problem, processor))
                     : List.of()),
+            ForwardCandidates::onGpus,
             ForwardCandidates::plain);
 
     private ForwardCandidates() {}
@@ -58,6 +59,10 @@ final class ForwardCandidates {
         return (problem, device) -> device.hostMemory() == Device.HostMemory.SAME
                 ? kind.candidates(problem, Processor.of(device))
                 : List.of();
+    }
+
+    private static List<ForwardVariant> onGpus(Problem problem, Device device) {
+        return Gpu.is(device) ? GpuRule.candidates(LayerShape.of(problem.layer()), Gpu.of(device)) : List.of();
     }
 
     private static List<ForwardVariant> plain(Problem problem, Device device) {

@@ -16,13 +16,16 @@ interface ForwardRule {
     ForwardVariant choose(Problem problem, Device device);
 
     /**
-     * The rule of the library: the fast variants where they were measured, on processors under PoCL. Elsewhere they are
-     * tested, but the plain kernel computes.
+     * The rule of the library: vectors in the lanes where that was measured, on processors under PoCL, and work-items in
+     * the lanes on devices that are no processors. On processors under other drivers the plain kernel computes.
      */
     static ForwardRule standard() {
-        return (problem, device) -> device.hostMemory() == Device.HostMemory.SAME
-                ? forProcessor(problem, Processor.of(device))
-                : new PlainVariant();
+        return (problem, device) -> {
+            if (device.hostMemory() == Device.HostMemory.SAME) {
+                return forProcessor(problem, Processor.of(device));
+            }
+            return Gpu.is(device) ? GpuRule.choose(LayerShape.of(problem.layer()), Gpu.of(device)) : new PlainVariant();
+        };
     }
 
     /**

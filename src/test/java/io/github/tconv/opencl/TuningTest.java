@@ -171,7 +171,8 @@ class TuningTest {
                     device.id(),
                     device.hostMemory(),
                     device.maxAllocationBytes(),
-                    device.vectorWidth());
+                    device.vectorWidth(),
+                    device.groupItems());
             assertEquals(
                     ruled(device).name(), rule(updated).choose(TUNED, updated).name());
             assertEquals(0, Tuning.forget(ledger(), updated, List.of()));

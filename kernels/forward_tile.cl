@@ -3,12 +3,13 @@
 //   The pixels of a phase (output positions alike modulo the strides) share their taps, so that for each tap the sum
 //   over the input channels is a product of a weight block and an input block. Both blocks, BLOCK_IC channels deep,
 //   wait in local memory, in two copies: while one is multiplied the next is on its way through registers.
-//   Pixels are numbered through (n, qd, qh, qw), so that small images and the batch fill a tile, too.
+//   Pixels are numbered through (n, qd, qh, qw), so that small images and the batch fill a tile, too. SPLIT times as many
+//   work-items share a long sum, a run of blocks each, and add their parts in local memory, in order.
 // Layout of packed (tile_pack): [group][tile of channels][kd][kh][kw][ic, padded][TILE_OC], zeros in the padding.
-// ND-range: local (LANES_PIX, LANES_OC);
-//   global (LANES_PIX * PHASES * ceil(N * ceil(OD/SD) * ceil(OH/SH) * ceil(OW/SW) / TILE_PIX), LANES_OC * GROUPS * TILES_OC).
+// ND-range: local (LANES_PIX, LANES_OC * SPLIT); global (LANES_PIX * PHASES *
+//   ceil(N * ceil(OD / SD) * ceil(OH / SH) * ceil(OW / SW) / TILE_PIX), LANES_OC * SPLIT * GROUPS * TILES_OC).
 //   Phases are the fastest work-groups: what they store interleaves, and they read the same input.
-// Writes every output element once, in a fixed order of additions (tap by tap): deterministic.
+// Writes every output element once, in a fixed order of additions (tap by tap, part by part): deterministic.
 // An input element that is not there counts as a zero times its weight: a weight of infinity or NaN spoils the border.
 // Constants: as forward.cl, and the tile's:
 //   LANES_PIX LANES_OC    work-items of a work-group along pixels and along output channels
@@ -16,14 +17,17 @@
 //   VECTOR_PIX            1, 2 or 4, a divisor of ITEM_PIX: so many of a work-item's pixels are neighbours. More make fewer
 //                         instructions of the sum, fewer let a work-group store neighbours together
 //   BLOCK_IC              input channels of a block
-// Local memory: 8 * BLOCK_IC * (TILE_PIX + TILE_OC) bytes. LANES_PIX * LANES_OC must divide TILE_PIX or be a multiple of
-// it by a divisor of BLOCK_IC.
+//   SPLIT                 parts of the sum, a divisor of the number of blocks; if it is not 1, LANES_PIX * ITEM_PIX must be
+//                         at most 2 * BLOCK_IC * ITEM_OC, for the parts meet where the weights were
+// Local memory: 8 * SPLIT * BLOCK_IC * (TILE_PIX + TILE_OC) bytes. LANES_PIX * LANES_OC must divide TILE_PIX or be a
+// multiple of it by a divisor of BLOCK_IC.
 
 #define ITEMS (LANES_PIX * LANES_OC)
 #define TILE_PIX (LANES_PIX * ITEM_PIX)
 #define TILE_OC (LANES_OC * ITEM_OC)
 #define TILES_OC ((OC_PER_GROUP + TILE_OC - 1) / TILE_OC)
 #define BLOCKS ((IC_PER_GROUP + BLOCK_IC - 1) / BLOCK_IC)
+#define PART_BLOCKS (BLOCKS / SPLIT)
 #define PHASES (SD * SH * SW)
 
 // A work-item stages STAGED_PIX pixels of every STAGE_STEP-th channel of a block, and every ITEMS-th quad of weights.
@@ -122,7 +126,7 @@ __attribute__((always_inline)) static inline void multiply_block(
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(LANES_PIX, LANES_OC, 1))) void tile(
+__kernel __attribute__((reqd_work_group_size(LANES_PIX, LANES_OC * SPLIT, 1))) void tile(
         __global const float* restrict input,
         __global const float* restrict packed,
         __global const float* restrict bias,
@@ -130,8 +134,8 @@ __kernel __attribute__((reqd_work_group_size(LANES_PIX, LANES_OC, 1))) void tile
         __global const float* restrict residual,
         __global float* restrict output,
         const int N, const int ID, const int IH, const int IW, const int OD, const int OH, const int OW) {
-    __local VECTOR input_block[2 * INPUT_VECTORS];
-    __local float4 weight_block[2 * BLOCK_QUADS];
+    __local VECTOR input_blocks[SPLIT * 2 * INPUT_VECTORS];
+    __local float4 weight_blocks[SPLIT * 2 * BLOCK_QUADS];
 
     const int tile_and_phase = (int)get_group_id(0);
     const int tile = tile_and_phase / PHASES;
@@ -161,22 +165,28 @@ __kernel __attribute__((reqd_work_group_size(LANES_PIX, LANES_OC, 1))) void tile
 
     // What this work-item stages: the same pixels of every block, and from where it reads their next channels.
     const int lane_pix = (int)get_local_id(0);
-    const int lane_oc = (int)get_local_id(1);
+    const int part = (int)get_local_id(1) / LANES_OC;
+    const int lane_oc = REMAINDER((int)get_local_id(1), LANES_OC, part);
+    __local VECTOR* const input_block = input_blocks + part * (2 * INPUT_VECTORS);
+    __local float4* const weight_block = weight_blocks + part * (2 * BLOCK_QUADS);
     const int item = lane_oc * LANES_PIX + lane_pix;
     const int stage_ic = STAGE_STEP == 1 ? 0 : item / TILE_PIX;
     const int stage_pix = REMAINDER(item, TILE_PIX, stage_ic);
-    const size_t channel_size = (size_t)ID * IH * IW;
+    // Places in bytes: no tensor has 2 GiB, so 32 bits do, and cost half the registers of 64.
+    const uint channel_bytes = (uint)(ID * IH * IW) * (uint)sizeof(float);
+    const int first_icg = part * (PART_BLOCKS * BLOCK_IC) + stage_ic;
     Pixel staged[STAGED_PIX];
-    size_t image[STAGED_PIX];
-    size_t from[STAGED_PIX];
+    uint image[STAGED_PIX];
+    uint from[STAGED_PIX];
     bool present[STAGED_PIX];
 #pragma unroll
     for (int p = 0; p < STAGED_PIX; p++) {
         staged[p] = pixel_at(first_pixel + min(stage_pix + p * ITEMS, max(pixels - 1, 0)), grid_d, grid_h, grid_w);
-        image[p] = ((size_t)min(staged[p].n, N - 1) * IC + group * IC_PER_GROUP + stage_ic) * channel_size;
+        image[p] = (uint)(min(staged[p].n, N - 1) * IC + group * IC_PER_GROUP + first_icg) * channel_bytes;
     }
-    __global const float4* const packed_tile =
-            (__global const float4*)packed + (size_t)get_group_id(1) * KD * KH * KW * BLOCKS * BLOCK_QUADS + item;
+    __global const float* const packed_tile =
+            packed + (size_t)get_group_id(1) * KD * KH * KW * BLOCKS * (BLOCK_QUADS * 4);
+    const uint first_quad = (uint)(part * PART_BLOCKS * BLOCK_QUADS) * (uint)sizeof(float4);
     float next_input[STAGED_PIX][STAGED_IC];
     float4 next_weight[STAGED_QUADS];
 
@@ -191,21 +201,23 @@ __kernel __attribute__((reqd_work_group_size(LANES_PIX, LANES_OC, 1))) void tile
 
     int step = 0;
     for (int kd = first_kd; kd < last_kd; kd += period_d) {
-        const uint shift_d = (uint)input_shift(rd, kd, SD, DD, PD);
+        const int shift_d = input_shift(rd, kd, SD, DD, PD);
         for (int kh = first_kh; kh < KH; kh += period_h) {
-            const uint shift_h = (uint)input_shift(rh, kh, SH, DH, PH);
+            const int shift_h = input_shift(rh, kh, SH, DH, PH);
             for (int kw = first_kw; kw < KW; kw += period_w) {
-                const uint shift_w = (uint)input_shift(rw, kw, SW, DW, PW);
+                const int shift_w = input_shift(rw, kw, SW, DW, PW);
 #pragma unroll
                 for (int p = 0; p < STAGED_PIX; p++) {
-                    const uint id = (uint)staged[p].qd + shift_d;
-                    const uint ih = (uint)staged[p].qh + shift_h;
-                    const uint iw = (uint)staged[p].qw + shift_w;
-                    present[p] = id < (uint)ID && ih < (uint)IH && iw < (uint)IW;
-                    from[p] = present[p] ? image[p] + ((size_t)id * IH + ih) * IW + iw : image[p];
+                    const int id = input_place(staged[p].qd, shift_d, ID);
+                    const int ih = input_place(staged[p].qh, shift_h, IH);
+                    const int iw = input_place(staged[p].qw, shift_w, IW);
+                    present[p] = id >= 0 && ih >= 0 && iw >= 0;
+                    from[p] = image[p]
+                            + (uint)((max(id, 0) * IH + max(ih, 0)) * IW + max(iw, 0)) * (uint)sizeof(float);
                 }
-                __global const float4* quads = packed_tile + (((size_t)kd * KH + kh) * KW + kw) * (BLOCKS * BLOCK_QUADS);
-                for (int block = 0; block < BLOCKS; block++) {
+                uint quads = first_quad
+                        + (uint)((kd * KH + kh) * KW + kw) * (uint)(BLOCKS * BLOCK_QUADS * sizeof(float4));
+                for (int block = 0; block < PART_BLOCKS; block++) {
                     // The next block sets out, ...
 #pragma unroll
                     for (int p = 0; p < STAGED_PIX; p++) {
@@ -217,20 +229,20 @@ __kernel __attribute__((reqd_work_group_size(LANES_PIX, LANES_OC, 1))) void tile
 #pragma unroll
                             for (int j = 0; j < STAGED_IC; j++) {
                                 if (IC_PER_GROUP % BLOCK_IC == 0
-                                        || block * BLOCK_IC + stage_ic + j * STAGE_STEP < IC_PER_GROUP) {
-                                    next_input[p][j] = input[from[p] + j * STAGE_STEP * channel_size];
+                                        || block * BLOCK_IC + first_icg + j * STAGE_STEP < IC_PER_GROUP) {
+                                    next_input[p][j] = read_at(input, from[p] + j * STAGE_STEP * channel_bytes);
                                 }
                             }
-                            from[p] += BLOCK_IC * channel_size;
+                            from[p] += BLOCK_IC * channel_bytes;
                         }
                     }
 #pragma unroll
                     for (int j = 0; j < STAGED_QUADS; j++) {
-                        if (BLOCK_QUADS % ITEMS == 0 || item + j * ITEMS < BLOCK_QUADS) {
-                            next_weight[j] = quads[j * ITEMS];
-                        }
+                        // Where they do not come out even, some read the last quad, and nobody stores it twice.
+                        const int quad = BLOCK_QUADS % ITEMS == 0 ? item + j * ITEMS : min(item + j * ITEMS, BLOCK_QUADS - 1);
+                        next_weight[j] = read_quad_at(packed_tile, quads + (uint)quad * (uint)sizeof(float4));
                     }
-                    quads += BLOCK_QUADS;
+                    quads += BLOCK_QUADS * (uint)sizeof(float4);
                     // ... the one before it is multiplied meanwhile, ...
                     if (step > 0) {
                         const int copy = (step - 1) & 1;
@@ -266,6 +278,32 @@ __kernel __attribute__((reqd_work_group_size(LANES_PIX, LANES_OC, 1))) void tile
                 weight_block + copy * BLOCK_QUADS + lane_oc, input_block + copy * INPUT_VECTORS + lane_pix, sum);
     }
 
+#if SPLIT > 1
+    // The parts of each channel's sums meet in local memory, and one of the work-items that share them adds them up; they
+    // take turns. What is never stored is added in vain: nobody skips a barrier.
+    __local float* const parts = (__local float*)weight_blocks;
+#pragma unroll
+    for (int m = 0; m < ITEM_OC; m++) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll
+        for (int p = 0; p < ITEM_PIX; p++) {
+            parts[(part * ITEM_PIX + p) * ITEMS + item] = sum[m][p];
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (part == m % SPLIT) {
+#pragma unroll
+            for (int p = 0; p < ITEM_PIX; p++) {
+                float total = parts[p * ITEMS + item];
+#pragma unroll
+                for (int other = 1; other < SPLIT; other++) {
+                    total += parts[(other * ITEM_PIX + p) * ITEMS + item];
+                }
+                sum[m][p] = total;
+            }
+        }
+    }
+#endif
+
     const size_t output_size = (size_t)OD * OH * OW;
 #pragma unroll
     for (int p = 0; p < ITEM_PIX; p++) {
@@ -278,7 +316,7 @@ __kernel __attribute__((reqd_work_group_size(LANES_PIX, LANES_OC, 1))) void tile
 #pragma unroll
             for (int m = 0; m < ITEM_OC; m++) {
                 const int ocg = first_ocg + (m / 4 * LANES_OC + lane_oc) * 4 + m % 4;
-                if (ocg < OC_PER_GROUP) {
+                if (ocg < OC_PER_GROUP && part == m % SPLIT) {
                     const int oc = group * OC_PER_GROUP + ocg;
                     const size_t at = first + ocg * output_size;
                     const float biased = HAS_BIAS ? sum[m][p] + bias[oc] : sum[m][p];

@@ -1,16 +1,16 @@
-// forward_thin.cl: transposed convolution on GPUs where a matrix tile would be mostly empty: few output channels in a
-// group, depthwise, short sums, long strides. No local memory: work-items are neighbours along the output row, so that
-// they read and write neighbours, and each keeps a register tile of THIN_OC output channels x THIN_Y rows x THIN_X
-// columns of one phase, which share their weights. The formula and the tensors' layouts are those of forward.cl.
+// forward_thin.cl: transposed convolution on GPUs for long strides and large windows. No local memory: work-items are
+// neighbours along the output row, so that they write neighbours, and each keeps a register tile of THIN_OC output
+// channels x THIN_Y rows x THIN_X columns of one phase, which share their weights. The formula and the tensors' layouts
+// are those of forward.cl.
 // Layout of packed (thin_pack): [group][tile of channels][kd][kh][ic][kw][PACKED_OC], zeros in the padding.
 // ND-range: local (THIN_SPAN, THIN_ROWS); global (THIN_SPAN * ceil(OW / (THIN_SPAN * THIN_X)),
 //   OD * SH * ceil(ceil(OH / SH) / THIN_Y) rounded up to THIN_ROWS, N * GROUPS * TILES_OC).
 // Writes every output element once, in a fixed order of additions (tap by tap): deterministic.
+// An input element that is not there counts as a zero times its weight: a weight of infinity or NaN spoils the border.
 // Constants: as forward.cl, and the tile's:
 //   THIN_OC THIN_Y THIN_X    a work-item's output channels, rows and columns
 //   THIN_SPAN THIN_ROWS      work-items of a work-group along the row and down; an item's columns are THIN_SPAN apart,
 //                            which must be a multiple of SW unless THIN_X is 1
-//   UNROLL_IC                input channels that are added in one go
 
 #define TILES_OC ((OC_PER_GROUP + THIN_OC - 1) / THIN_OC)
 #define PACKED_OC (THIN_OC < 3 ? THIN_OC : (THIN_OC + 3) / 4 * 4)
@@ -39,53 +39,46 @@ __kernel void thin_pack(__global const float* restrict weight, __global float* r
     }
 }
 
-// A float at an offset in bytes. Where the base is the same for all work-items and the offset has 32 bits, the load itself
-// adds them on most devices. 32 bits are enough inside an image and inside a tile's weights: no tensor has 2 GiB.
-static inline float read_at(__global const float* base, const uint offset) {
-    return *(__global const float*)((__global const char*)base + offset);
-}
-
 // Reads the weights of one input channel and tap for a work-item's output channels.
 static inline void read_weights(__global const float* base, const uint offset, float* weights) {
 #if PACKED_OC == 1
     weights[0] = read_at(base, offset);
 #elif PACKED_OC == 2
-    vstore2(*(__global const float2*)((__global const char*)base + offset), 0, weights);
+    const float2 pair = *(__global const float2*)((__global const char*)base + offset);
+    weights[0] = pair.x;
+    weights[1] = pair.y;
 #else
 #pragma unroll
     for (int v = 0; v < PACKED_OC / 4; v++) {
-        vstore4(((__global const float4*)((__global const char*)base + offset))[v], v, weights);
+        const float4 quad = read_quad_at(base, offset + v * (uint)sizeof(float4));
+        weights[v * 4] = quad.x;
+        weights[v * 4 + 1] = quad.y;
+        weights[v * 4 + 2] = quad.z;
+        weights[v * 4 + 3] = quad.w;
     }
 #endif
 }
 
-// Adds one tap over all input channels of the group. A pixel whose input position does not exist reads another one, which
-// always exists, and is not present, which puts a zero in its place; all_present saves that.
-__attribute__((always_inline)) static inline void add_tap(
-        const bool all_present,
-        __global const float* input,
-        const uint channel_size,
-        __global const float* packed,
-        const uint first_weight,
-        const uint* first,
-        const bool* present,
-        float (*sum)[THIN_PIX]) {
+// Adds one tap over all input channels of the group. An element outside of the input is read elsewhere, and its mask makes
+// it zero.
+FLATTENED void add_tap(
+        __global const float* image, const uint channel_bytes, __global const float* packed, const uint first_weight,
+        const uint* offset, const uint* mask, float (*sum)[THIN_PIX]) {
     uint weight = first_weight;
     uint pixel[THIN_PIX];
 #pragma unroll
     for (int p = 0; p < THIN_PIX; p++) {
-        pixel[p] = first[p];
+        pixel[p] = offset[p];
     }
-#pragma unroll UNROLL_IC
+#pragma unroll 1
     for (int icg = 0; icg < IC_PER_GROUP; icg++) {
         float w[PACKED_OC];
         read_weights(packed, weight, w);
         weight += KW * PACKED_OC * (uint)sizeof(float);
 #pragma unroll
         for (int p = 0; p < THIN_PIX; p++) {
-            const float read = read_at(input, pixel[p]);
-            const float x = all_present || present[p] ? read : 0.0f;
-            pixel[p] += channel_size;
+            const float x = as_float(as_uint(read_at(image, pixel[p])) & mask[p]);
+            pixel[p] += channel_bytes;
 #pragma unroll
             for (int m = 0; m < THIN_OC; m++) {
                 sum[m][p] += w[m] * x;
@@ -132,40 +125,33 @@ __kernel __attribute__((reqd_work_group_size(THIN_SPAN, THIN_ROWS, 1))) void thi
     const int rd = REMAINDER(od, SD, qd);
     const int rw = REMAINDER(ow, SW, qw);
     const int first_kw = first_tap(rw, KW, SW, DW, PW);
-    const uint channel_size = (uint)ID * IH * IW * (uint)sizeof(float);
     __global const float* const image = input + INPUT_AT(n, group * IC_PER_GROUP, 0, 0, 0);
-    __global const float* const packed_tile =
-            packed + (size_t)tile * KD * KH * IC_PER_GROUP * KW * PACKED_OC;
+    const uint channel_bytes = (uint)(ID * IH * IW) * (uint)sizeof(float);
+    __global const float* const packed_tile = packed + (size_t)tile * KD * KH * IC_PER_GROUP * KW * PACKED_OC;
     for (int kd = first_tap(rd, KD, SD, DD, PD); kd < KD; kd += tap_period(SD, DD)) {
-        const uint id = (uint)qd + (uint)input_shift(rd, kd, SD, DD, PD);
-        if (id >= (uint)ID) {
+        const int id = input_place(qd, input_shift(rd, kd, SD, DD, PD), ID);
+        if (id < 0) {
             continue;
         }
         for (int kh = first_tap(rh, KH, SH, DH, PH); kh < KH; kh += tap_period(SH, DH)) {
-            const uint ih = (uint)qh + (uint)input_shift(rh, kh, SH, DH, PH);
+            const int shift_h = input_shift(rh, kh, SH, DH, PH);
             for (int kw = first_kw; kw < KW; kw += tap_period(SW, DW)) {
-                const uint iw = (uint)qw + (uint)input_shift(rw, kw, SW, DW, PW);
+                const int shift_w = input_shift(rw, kw, SW, DW, PW);
                 uint offset[THIN_PIX];
-                bool present[THIN_PIX];
-                bool all_present = true;
+                uint mask[THIN_PIX];
 #pragma unroll
                 for (int y = 0; y < THIN_Y; y++) {
 #pragma unroll
                     for (int x = 0; x < THIN_X; x++) {
-                        const uint row = ih + y;
-                        const uint column = iw + x * (THIN_SPAN / SW);
+                        const int ih = input_place(qh + y, shift_h, IH);
+                        const int iw = input_place(qw + x * (THIN_SPAN / SW), shift_w, IW);
                         const int p = y * THIN_X + x;
-                        present[p] = row < (uint)IH && column < (uint)IW;
-                        offset[p] = present[p] ? ((id * IH + row) * IW + column) * (uint)sizeof(float) : 0;
-                        all_present = all_present && present[p];
+                        offset[p] = (uint)((id * IH + max(ih, 0)) * IW + max(iw, 0)) * (uint)sizeof(float);
+                        mask[p] = ih >= 0 && iw >= 0 ? 0xffffffffu : 0u;
                     }
                 }
                 const uint weight = (uint)(((kd * KH + kh) * IC_PER_GROUP * KW + kw) * PACKED_OC) * (uint)sizeof(float);
-                if (all_present) {
-                    add_tap(true, image, channel_size, packed_tile, weight, offset, present, sum);
-                } else {
-                    add_tap(false, image, channel_size, packed_tile, weight, offset, present, sum);
-                }
+                add_tap(image, channel_bytes, packed_tile, weight, offset, mask, sum);
             }
         }
     }

@@ -47,7 +47,24 @@ static inline int input_shift(const int r, const int k, const int stride, const 
     return shift < -(long)INT_MAX ? -INT_MAX : shift > (long)INT_MAX ? INT_MAX : (int)shift;
 }
 
+// The input position of grid point q under a shift, or -1 if there is none.
+static inline int input_place(const int q, const int shift, const int size) {
+    const long i = (long)q + shift;
+    return i >= 0 && i < size ? (int)i : -1;
+}
+
 // The number of grid points of phase r: output positions stride * q + r inside the size.
 static inline int phase_size(const int r, const int stride, const int size) {
     return r < size ? (size - r - 1) / stride + 1 : 0;
+}
+
+// A float at an offset in bytes. Where the base is the same for all work-items and the offset has 32 bits, the load itself
+// adds them on most devices. 32 bits are enough inside an image and inside a tile's weights: no tensor has 2 GiB. But they
+// have no sign: an offset is made of positions that exist, never of one before the first that is selected away later.
+static inline float read_at(__global const float* base, const uint offset) {
+    return *(__global const float*)((__global const char*)base + offset);
+}
+
+static inline float4 read_quad_at(__global const float* base, const uint offset) {
+    return *(__global const float4*)((__global const char*)base + offset);
 }

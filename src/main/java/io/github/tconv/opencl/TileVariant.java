@@ -3,7 +3,6 @@ package io.github.tconv.opencl;
 import io.github.tconv.op.Axis;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
-import io.github.tconv.op.TransposedConvolution;
 import java.util.List;
 
 /**
@@ -17,13 +16,21 @@ final class TileVariant implements ForwardVariant {
     /** Input channels of a block. Eight are unrolled whole; sixteen made compilers read ahead until they spilled. */
     private static final int BLOCK = 8;
 
+    private static final int PAIR = 2;
     private static final int QUAD = 4;
-    /** Four pixels and eight channels are 32 sums a work-item: 73 registers on RDNA 2, 95 on Ampere, SIMD8 on Xe. */
+    /** Four pixels and eight channels are 32 sums a work-item: 74 registers on RDNA 2, 94 on Ampere. */
     private static final int ITEM_PIXELS = 4;
 
     private static final int ITEM_CHANNELS = 8;
     /** Where there are too few work-items to hide latency, twice as many with half the channels each. */
     private static final int ITEM_CHANNELS_OF_FEW = 4;
+    /**
+     * Products of a sum for each of the work-items that share it, and at most how many do. Layers with long sums have
+     * small images as a rule, whose outputs alone keep no large card busy.
+     */
+    private static final long PART_PRODUCTS = 512;
+
+    private static final int MOST_PARTS = 4;
 
     private static final int MOST_ITEMS = 256;
     private static final int LEAST_PIXEL_LANES = 8;
@@ -32,30 +39,44 @@ final class TileVariant implements ForwardVariant {
     private static final int ITEMS_PER_UNIT = 256;
 
     private static final int GROUPS_PER_UNIT = 2;
-    /** From so many products a sum on the reads of local memory weigh more than how neighbours are stored. */
+    /**
+     * From so many products a sum on the reads of local memory weigh more than how neighbours are stored, and a work-item's
+     * pixels lie side by side in pairs. In fours they cost CDNA 2 a wave, for it reads further ahead.
+     */
     private static final long LONG_SUM = 512;
 
     private static final long MOST_PHASES = 1 << 16;
 
-    private final TransposedConvolution layer;
-    private final int computeUnits;
-    private final long localMemoryBytes;
+    private final LayerShape layer;
+    private final Gpu gpu;
     private final int channels;
     private final int block;
+    private final int split;
 
     /**
      * Fits the tile to a layer.
      *
-     * @param layer a layer of rank 3
-     * @param computeUnits the device's compute units
-     * @param localMemoryBytes the device's local memory for a work-group
+     * @param layer the layer
+     * @param gpu the device
      */
-    TileVariant(TransposedConvolution layer, int computeUnits, long localMemoryBytes) {
+    TileVariant(LayerShape layer, Gpu gpu) {
+        this(layer, gpu, PART_PRODUCTS);
+    }
+
+    /** As above, with at least so many products of a sum for each of the work-items that share it. */
+    TileVariant(LayerShape layer, Gpu gpu, long partProducts) {
         this.layer = layer;
-        this.computeUnits = computeUnits;
-        this.localMemoryBytes = localMemoryBytes;
-        this.channels = channels(outChannelsPerGroup());
-        this.block = layer.inChannels() / layer.groups() <= QUAD ? QUAD : BLOCK;
+        this.gpu = gpu;
+        this.channels = channels(layer.oc());
+        this.block = layer.ic() <= QUAD ? QUAD : BLOCK;
+        int parts = MOST_PARTS;
+        while (parts > 1
+                && (parts * partProducts > sum(layer)
+                        || Grid.tiles(layer.ic(), block) % parts != 0
+                        || !fits(parts, channels / ITEM_CHANNELS, LEAST_PIXEL_LANES))) {
+            parts /= 2;
+        }
+        this.split = parts;
     }
 
     /** The channels of a tile for which the least is computed in vain and read again: both count. */
@@ -73,41 +94,43 @@ final class TileVariant implements ForwardVariant {
         return Grid.tiles(outChannels, tile) * tile * (1 + (double) ITEM_CHANNELS / tile);
     }
 
-    /** Tells whether the kernel can compute the layer on such a device: its integers and the local memory suffice. */
-    boolean fits() {
-        return phases() <= MOST_PHASES
-                && packedFloats() <= Tensor.MAX_ELEMENTS
-                && localBytes(LEAST_PIXEL_LANES) <= localMemoryBytes;
+    /** Tells whether the kernel can compute a layer on such a device. */
+    static boolean fits(LayerShape layer, Gpu gpu) {
+        TileVariant variant = new TileVariant(layer, gpu);
+        return variant.phases() <= MOST_PHASES
+                && variant.packedFloats() <= Tensor.MAX_ELEMENTS
+                && variant.fits(1, variant.channels / ITEM_CHANNELS, LEAST_PIXEL_LANES);
     }
 
-    /** The products of one output element, those of its phase's taps. */
-    static long sum(TransposedConvolution layer) {
-        long sum = layer.inChannels() / layer.groups();
-        for (Axis axis : layer.axes()) {
-            sum *= Grid.tiles(axis.kernel(), axis.stride());
-        }
-        return sum;
+    /** Tells whether a work-group is within the device's limits. */
+    private boolean fits(int parts, int channelLanes, int pixelLanes) {
+        return parts * channelLanes * pixelLanes <= Math.min(MOST_ITEMS, gpu.groupItems())
+                && parts * localBytes(pixelLanes) <= gpu.localBytes();
+    }
+
+    /** The products of one output element, those of the taps of its phase. */
+    static long sum(LayerShape layer) {
+        return layer.ic() * phaseTaps(layer.depth()) * phaseTaps(layer.height()) * phaseTaps(layer.width());
+    }
+
+    private static long phaseTaps(Axis axis) {
+        return Grid.tiles(axis.kernel(), axis.stride());
     }
 
     /** The output channels of a group that the tiles compute beyond those there are, as a factor of at least 1. */
     double padding() {
-        return (double) tilesOfChannels() * channels / outChannelsPerGroup();
-    }
-
-    private int outChannelsPerGroup() {
-        return layer.outChannels() / layer.groups();
+        return (double) tilesOfChannels() * channels / layer.oc();
     }
 
     private long tilesOfChannels() {
-        return Grid.tiles(outChannelsPerGroup(), channels);
+        return Grid.tiles(layer.oc(), channels);
     }
 
     private long phases() {
-        long phases = 1;
-        for (Axis axis : layer.axes()) {
-            phases *= Math.min(axis.stride(), MOST_PHASES + 1);
-        }
-        return phases;
+        long most = MOST_PHASES + 1; // of each axis, so that no product overflows
+        return Math.min(layer.depth().stride(), most)
+                * Math.min(layer.height().stride(), most)
+                * Math.min(layer.width().stride(), most);
     }
 
     private long localBytes(int pixelLanes) {
@@ -127,33 +150,31 @@ final class TileVariant implements ForwardVariant {
 
     @Override
     public String constants() {
-        return " -DBLOCK_IC=" + block;
+        return " -DBLOCK_IC=%d -DSPLIT=%d".formatted(block, split);
     }
 
     @Override
     public long packedFloats() {
-        long taps = 1;
-        for (Axis axis : layer.axes()) {
-            taps *= axis.kernel();
-        }
-        long paddedInput = Grid.tiles(layer.inChannels() / layer.groups(), block) * block;
-        return layer.groups() * tilesOfChannels() * channels * taps * paddedInput;
+        return layer.groups() * tilesOfChannels() * channels * layer.taps() * Grid.tiles(layer.ic(), block) * block;
     }
 
     @Override
     public Tile tileFor(Problem problem) {
         long pixels = pixels(problem);
         long items = pixels * phases() * layer.groups() * tilesOfChannels() * channels / (ITEM_CHANNELS * ITEM_PIXELS);
-        int itemChannels = items < (long) computeUnits * ITEMS_PER_UNIT ? ITEM_CHANNELS_OF_FEW : ITEM_CHANNELS;
+        boolean few = items * split < (long) gpu.units() * ITEMS_PER_UNIT
+                && fits(split, channels / ITEM_CHANNELS_OF_FEW, LEAST_PIXEL_LANES);
+        int itemChannels = few ? ITEM_CHANNELS_OF_FEW : ITEM_CHANNELS;
         int channelLanes = channels / itemChannels;
-        int pixelLanes = Math.min(MOST_PIXEL_LANES, MOST_ITEMS / channelLanes);
+        int pixelLanes = MOST_PIXEL_LANES;
         while (pixelLanes > LEAST_PIXEL_LANES
-                && (localBytes(pixelLanes) > localMemoryBytes
+                && (!fits(split, channelLanes, pixelLanes)
+                        || (split > 1 && pixelLanes * ITEM_PIXELS > 2 * block * itemChannels)
                         || pixels <= (long) pixelLanes / 2 * ITEM_PIXELS
-                        || groups(problem, pixelLanes) < (long) computeUnits * GROUPS_PER_UNIT)) {
+                        || groups(problem, pixelLanes) < (long) gpu.units() * GROUPS_PER_UNIT)) {
             pixelLanes /= 2;
         }
-        return new PhaseTile(pixelLanes, channelLanes, itemChannels, sum(layer) < LONG_SUM ? 1 : QUAD);
+        return new PhaseTile(pixelLanes, channelLanes, itemChannels, sum(layer) < LONG_SUM ? 1 : PAIR);
     }
 
     private static long pixels(Problem problem) {
@@ -191,8 +212,9 @@ final class TileVariant implements ForwardVariant {
         public NdRange range(Problem problem) {
             long tiles = Grid.tiles(pixels(problem), (long) pixelLanes * ITEM_PIXELS);
             return new NdRange(
-                    new long[] {pixelLanes * phases() * tiles, tilesOfChannels() * channelLanes * layer.groups()},
-                    new long[] {pixelLanes, channelLanes});
+                    new long[] {pixelLanes * phases() * tiles, tilesOfChannels() * channelLanes * split * layer.groups()
+                    },
+                    new long[] {pixelLanes, (long) channelLanes * split});
         }
     }
 }

@@ -1,14 +1,12 @@
 package io.github.tconv.opencl;
 
-import io.github.tconv.op.Axis;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
-import io.github.tconv.op.TransposedConvolution;
 import java.util.List;
 
 /**
  * {@code forward_thin.cl}: for GPUs, work-items side by side along the output row, each with some output channels and
- * some pixels of one phase in registers. For few output channels, depthwise layers, short sums and long strides.
+ * some pixels of one phase in registers. For long strides and large windows.
  */
 final class ThinVariant implements ForwardVariant {
     private static final int MOST_CHANNELS = 8;
@@ -17,8 +15,6 @@ final class ThinVariant implements ForwardVariant {
 
     private static final int MOST_PIXELS = 8;
     private static final int MOST_ROWS = 4;
-    /** Input channels added in one go: enough to have two rounds of reads under way. */
-    private static final int UNROLL = 2;
     /** Work-items of a work-group, two waves of most devices. */
     private static final int ITEMS = 64;
     /** Work-items for each compute unit below which smaller register tiles make more of them. */
@@ -27,30 +23,29 @@ final class ThinVariant implements ForwardVariant {
     private static final int PAIR = 2;
     private static final int QUAD = 4;
 
-    private final TransposedConvolution layer;
-    private final int computeUnits;
+    private final LayerShape layer;
+    private final Gpu gpu;
     private final int channels;
 
     /**
      * Fits the tile to a layer.
      *
-     * @param layer a layer of rank 3
-     * @param computeUnits the device's compute units
+     * @param layer the layer
+     * @param gpu the device
      */
-    ThinVariant(TransposedConvolution layer, int computeUnits) {
+    ThinVariant(LayerShape layer, Gpu gpu) {
         this.layer = layer;
-        this.computeUnits = computeUnits;
-        int perGroup = layer.outChannels() / layer.groups();
-        this.channels = Math.toIntExact(Grid.tiles(perGroup, Grid.tiles(perGroup, MOST_CHANNELS)));
+        this.gpu = gpu;
+        this.channels = Math.toIntExact(Grid.tiles(layer.oc(), Grid.tiles(layer.oc(), MOST_CHANNELS)));
     }
 
-    /** Tells whether the kernel can compute the layer: its integers suffice. */
-    boolean fits() {
-        return packedFloats() <= Tensor.MAX_ELEMENTS;
+    /** Tells whether the kernel can compute a layer on such a device. */
+    static boolean fits(LayerShape layer, Gpu gpu) {
+        return ITEMS <= gpu.groupItems() && new ThinVariant(layer, gpu).packedFloats() <= Tensor.MAX_ELEMENTS;
     }
 
     private long tilesOfChannels() {
-        return Grid.tiles(layer.outChannels() / layer.groups(), channels);
+        return Grid.tiles(layer.oc(), channels);
     }
 
     @Override
@@ -65,26 +60,21 @@ final class ThinVariant implements ForwardVariant {
 
     @Override
     public String constants() {
-        int inChannels = layer.inChannels() / layer.groups();
-        return " -DTHIN_OC=%d -DUNROLL_IC=%d".formatted(channels, Math.min(UNROLL, inChannels));
+        return " -DTHIN_OC=" + channels;
     }
 
     @Override
     public long packedFloats() {
-        long taps = 1;
-        for (Axis axis : layer.axes()) {
-            taps *= axis.kernel();
-        }
         long padded = channels <= PAIR ? channels : Grid.tiles(channels, QUAD) * QUAD;
-        return tilesOfChannels() * layer.inChannels() * taps * padded;
+        return layer.groups() * tilesOfChannels() * layer.ic() * layer.taps() * padded;
     }
 
     @Override
     public Tile tileFor(Problem problem) {
-        int stride = layer.axes().get(2).stride();
+        int stride = layer.width().stride();
         int width = problem.outputSize(2);
         int pixels = Integer.highestOneBit(Math.min(MOST_PIXELS, MOST_SUMS / channels));
-        while (pixels > PAIR && items(problem, pixels) < (long) computeUnits * ITEMS_PER_UNIT) {
+        while (pixels > PAIR && items(problem, pixels) < (long) gpu.units() * ITEMS_PER_UNIT) {
             pixels /= 2;
         }
         int rows = Integer.highestOneBit((int) Math.min(Math.min(pixels, MOST_ROWS), Grid.points(problem, 1)));
@@ -97,7 +87,7 @@ final class ThinVariant implements ForwardVariant {
 
     private long items(Problem problem, int pixels) {
         long outputs = tilesOfChannels() * problem.batch() * layer.groups();
-        for (int a = 0; a < layer.axes().size(); a++) {
+        for (int a = 0; a < 3; a++) {
             outputs *= problem.outputSize(a);
         }
         return outputs / pixels;
@@ -124,8 +114,9 @@ final class ThinVariant implements ForwardVariant {
 
         @Override
         public NdRange range(Problem problem) {
-            Axis height = layer.axes().get(1);
-            long rowTiles = Grid.tiles(Grid.points(problem, 1), rows) * problem.outputSize(0) * height.stride();
+            long rowTiles = Grid.tiles(Grid.points(problem, 1), rows)
+                    * problem.outputSize(0)
+                    * layer.height().stride();
             return new NdRange(
                     new long[] {
                         span * Grid.tiles(problem.outputSize(2), (long) span * columns),
