@@ -24,6 +24,8 @@
 #define TILE_H (MERGE_H ? SH : 1)
 #define ROW_VECTORS (SW * NV)
 #define ACCUMULATORS (TILE_H * MR * ROW_VECTORS)
+// Whether vectors are stored straight from the registers: not where phases cross from one to the next.
+#define STRAIGHT (SHUFFLE && LANES / SW * SW == LANES)
 
 // Largest shift: what the patch begins with before the first grid point.
 #define LEAD_D TAP_SHIFT(KD - 1, SD, DD, PD)
@@ -133,53 +135,93 @@ FLATTENED void add_tile(
     }
 }
 
-// Lays the phases of each row side by side, as they stand in the output.
-FLATTENED void interleave(__local lanes* rows, const lanes* sums) {
-    if (!SHUFFLE) {
-        for (int at = 0; at < ACCUMULATORS * LANES; at++) {
-            const int vector = at / LANES;
-            const int row = vector / ROW_VECTORS;
-            const int v = (vector - row * ROW_VECTORS) / SW;
-            const int phase = vector - row * ROW_VECTORS - v * SW;
-            const int q = v * LANES + at - vector * LANES;
-            ((__local float*)rows)[row * ROW_VECTORS * LANES + q * SW + phase] = ((const float*)sums)[at];
-        }
-        return;
-    }
+// Vector e of a row of sums with its phases side by side, as they stand in the output. e is known when compiling.
+FLATTENED lanes side_by_side(const lanes* row, const int e) {
+    lanes together = (lanes)(0.0f);
     #pragma unroll
-    for (int row = 0; row < TILE_H * MR; row++) {
-        #pragma unroll
-        for (int e = 0; e < ROW_VECTORS; e++) {
-            lanes side_by_side = (lanes)(0.0f);
-            #pragma unroll
-            for (int lane = 0; lane < LANES; lane++) {
-                const int q = (e * LANES + lane) / SW;
-                const int phase = e * LANES + lane - q * SW;
-                const int v = q / LANES;
-                side_by_side[lane] = sums[row * ROW_VECTORS + v * SW + phase][q - v * LANES];
-            }
-            rows[row * ROW_VECTORS + e] = side_by_side;
-        }
+    for (int lane = 0; lane < LANES; lane++) {
+        const int q = (e * LANES + lane) / SW;
+        const int phase = e * LANES + lane - q * SW;
+        const int v = q / LANES;
+        together[lane] = row[v * SW + phase][q - v * LANES];
+    }
+    return together;
+}
+
+// The same for all rows through memory.
+FLATTENED void interleave(__local lanes* rows, const lanes* sums) {
+    for (int at = 0; at < ACCUMULATORS * LANES; at++) {
+        const int vector = at / LANES;
+        const int row = vector / ROW_VECTORS;
+        const int v = (vector - row * ROW_VECTORS) / SW;
+        const int phase = vector - row * ROW_VECTORS - v * SW;
+        const int q = v * LANES + at - vector * LANES;
+        ((__local float*)rows)[row * ROW_VECTORS * LANES + q * SW + phase] = ((const float*)sums)[at];
     }
 }
 
-// Stores a tile's rows (phase, output channel) from output position (od, first_oh, first_ow) on, as far as they exist.
+// Stores a tile's rows (phase, output channel) from output position (od, first_oh, first_ow) on, as far as they exist:
+// whole vectors straight from the registers, others by way of finished.
 FLATTENED void store_tile(
-        __local const lanes* rows, __global const float* bias, __global const float* slope,
+        const lanes* sums, __local lanes* finished, __global const float* bias, __global const float* slope,
         __global const float* residual, __global float* output, const int n, const int group,
         const int first_ocg, const int od, const int first_oh, const int first_ow, const int OD, const int OH, const int OW) {
+    const int whole = STRAIGHT && od < OD ? (OW - first_ow) / LANES : 0;
+    if (STRAIGHT && whole >= ROW_VECTORS && first_oh + TILE_H <= OH && first_ocg + MR <= OC_PER_GROUP) {
+        #pragma unroll
+        for (int row = 0; row < TILE_H * MR; row++) {
+            const int oc = group * OC_PER_GROUP + first_ocg + row - row / MR * MR;
+            const lanes channel_bias = (lanes)(HAS_BIAS ? bias[oc] : 0.0f);
+            const lanes channel_slope = (lanes)(ACTIVATION == 3 ? slope[oc] : 0.0f);
+            const size_t start = OUTPUT_AT(n, oc, od, first_oh + row / MR, first_ow);
+            #pragma unroll
+            for (int e = 0; e < ROW_VECTORS; e++) {
+                const lanes biased = side_by_side(sums + row * ROW_VECTORS, e) + channel_bias;
+                const lanes full = HAS_RESIDUAL ? biased + LANES_FROM(__global, residual + start + e * LANES) : biased;
+                LANES_AT(__global, output + start + e * LANES) = activate_lanes(full, channel_slope);
+            }
+        }
+        return;
+    }
+    if (!SHUFFLE) {
+        interleave(finished, sums);
+    }
+    #pragma unroll
+    for (int row = 0; row < (SHUFFLE ? TILE_H * MR : 0); row++) {
+        const int ocg = first_ocg + row - row / MR * MR;
+        const int oh = first_oh + row / MR;
+        const bool exists = oh < OH && ocg < OC_PER_GROUP;
+        const int oc = group * OC_PER_GROUP + ocg;
+        const lanes channel_bias = (lanes)(HAS_BIAS && exists ? bias[oc] : 0.0f);
+        const lanes channel_slope = (lanes)(ACTIVATION == 3 && exists ? slope[oc] : 0.0f);
+        const size_t start = OUTPUT_AT(n, oc, od, oh, first_ow);
+        #pragma unroll
+        for (int e = 0; e < ROW_VECTORS; e++) {
+            const lanes together = side_by_side(sums + row * ROW_VECTORS, e);
+            if (exists && e < whole) {
+                const lanes biased = together + channel_bias;
+                const lanes full = HAS_RESIDUAL ? biased + LANES_FROM(__global, residual + start + e * LANES) : biased;
+                LANES_AT(__global, output + start + e * LANES) = activate_lanes(full, channel_slope);
+            } else {
+                finished[row * ROW_VECTORS + e] = together;
+            }
+        }
+    }
+    if (od >= OD) {
+        return;
+    }
     for (int row = 0; row < TILE_H * MR; row++) {
         const int row_phase = row / MR;
         const int ocg = first_ocg + row - row_phase * MR;
         const int oh = first_oh + row_phase;
-        if (od < OD && oh < OH && ocg < OC_PER_GROUP) {
+        if (oh < OH && ocg < OC_PER_GROUP) {
             const int oc = group * OC_PER_GROUP + ocg;
             const float channel_bias = HAS_BIAS ? bias[oc] : 0.0f;
             const float channel_slope = ACTIVATION == 3 ? slope[oc] : 0.0f;
             const long start = OUTPUT_AT(n, oc, od, oh, first_ow);
-            for (int e = 0; e < ROW_VECTORS && first_ow + e * LANES < OW; e++) {
+            for (int e = whole; e < ROW_VECTORS && first_ow + e * LANES < OW; e++) {
                 store_lanes(
-                        rows[row * ROW_VECTORS + e], start + e * LANES, 0, OW - first_ow - e * LANES, channel_bias, channel_slope,
+                        finished[row * ROW_VECTORS + e], start + e * LANES, 0, OW - first_ow - e * LANES, channel_bias, channel_slope,
                         residual, output);
             }
         }
@@ -250,9 +292,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void xlane(
                                 kept[a] = sums[a];
                             }
                         } else {
-                            interleave(finished, sums);
                             store_tile(
-                                    finished, bias, slope, residual, output, n, group, tile * MR, qd * SD + rd,
+                                    sums, finished, bias, slope, residual, output, n, group, tile * MR, qd * SD + rd,
                                     (first_qh + y) * SH + rh, (first_qw + x * NV * LANES) * SW, OD, OH, OW);
                         }
                     }

@@ -34,6 +34,12 @@ record LayerShape(int ic, int oc, int groups, Axis depth, Axis height, Axis widt
         return Math.floorDiv(tap * axis.dilation() - axis.padBegin(), axis.stride());
     }
 
+    /** The phases of an axis that meet any tap: a common factor of stride and dilation leaves gaps, as a short kernel does. */
+    static int phasesWithTaps(Axis axis) {
+        int period = axis.stride() / Grid.greatestCommonDivisor(axis.stride(), axis.dilation());
+        return Math.min(axis.kernel(), period);
+    }
+
     /** The taps of the whole kernel. */
     long taps() {
         return (long) depth.kernel() * height.kernel() * width.kernel();

@@ -24,6 +24,8 @@ final class XLaneVariant implements ForwardVariant {
     private static final long KEPT_BYTES = 64 << 10;
     /** Local memory beyond which input channels are blocked further; the second-level cache holds it. */
     private static final long LOCAL_BYTES = 256 << 10;
+    /** Rows of a work-item beyond which hardly a row is staged twice. */
+    private static final int SHARING_ROWS = 8;
     /** Most input channels of a block where all phases are merged: their patch has many rows. */
     private static final int MERGED_BLOCK = 32;
     /** Terms of a merged block that are summed on their own, for the error's sake. */
@@ -154,6 +156,11 @@ final class XLaneVariant implements ForwardVariant {
         return layer.width().stride() * (merged ? layer.height().stride() : 1);
     }
 
+    /** Those of them to which any tap belongs: the others are zeros and take no register. */
+    private int phasesWithTaps() {
+        return LayerShape.phasesWithTaps(layer.width()) * (merged ? LayerShape.phasesWithTaps(layer.height()) : 1);
+    }
+
     private int vectorsFor(Problem problem) {
         long row = Grid.tiles(Grid.points(problem, 2), processor.lanes());
         int best = 1;
@@ -167,7 +174,7 @@ final class XLaneVariant implements ForwardVariant {
 
     /** What a register tile costs for each useful multiply-add, in no unit; infinite where it does not fit. */
     private double cost(int vectors, Problem problem) {
-        int sums = outTile * vectors * phases();
+        int sums = outTile * vectors * phasesWithTaps();
         if (sums > processor.accumulators()) {
             return Double.POSITIVE_INFINITY;
         }
@@ -244,6 +251,10 @@ final class XLaneVariant implements ForwardVariant {
             while (tile.rowTiles > 1 && tile.patchBytes() > 2 * PATCH_BYTES) {
                 tile = tile.widened(-1);
             }
+            // Rows that neighbours read as well are staged once for all of them.
+            if (LayerShape.span(layer.height(), layer.height().kernel()) > 0) {
+                tile = tile.heightened((int) Math.max(0, Math.min(gridRows, SHARING_ROWS) - tile.rows));
+            }
         }
         return tile.sharedBy(processor.threads(), problem)
                 .keptIn(KEPT_BYTES)
@@ -306,14 +317,17 @@ final class XLaneVariant implements ForwardVariant {
             return new XTile(vectors, rowTiles, rows + by, outTiles);
         }
 
-        /** Halves an item's share until every thread has some: first channels, then rows, then columns. */
+        /**
+         * Halves an item's share until every thread has some: first rows, of which few are staged twice then, then
+         * channels, for which all are, then columns.
+         */
         XTile sharedBy(int threads, Problem problem) {
             XTile tile = this;
+            while (tile.rows > 1 && tile.items(problem) < 16L * threads) {
+                tile = new XTile(vectors, tile.rowTiles, (tile.rows + 1) / 2, tile.outTiles);
+            }
             while (tile.outTiles > 1 && tile.items(problem) < 16L * threads) {
                 tile = new XTile(vectors, tile.rowTiles, tile.rows, (tile.outTiles + 1) / 2);
-            }
-            while (tile.rows > 1 && tile.items(problem) < 8L * threads) {
-                tile = new XTile(vectors, tile.rowTiles, (tile.rows + 1) / 2, tile.outTiles);
             }
             while (tile.rowTiles > 1 && tile.items(problem) < 4L * threads) {
                 tile = new XTile(vectors, (tile.rowTiles + 1) / 2, tile.rows, tile.outTiles);
