@@ -11,11 +11,13 @@ import io.github.tconv.bench.LayerResult;
 import io.github.tconv.bench.Ours;
 import io.github.tconv.bench.Rounds;
 import io.github.tconv.io.AtomicFile;
+import io.github.tconv.io.InvalidFileException;
 import io.github.tconv.opencl.PeakFma;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -40,7 +42,7 @@ public final class BenchOptions {
             names = "--layers",
             split = ",",
             paramLabel = "NAME",
-            description = "Layers of the suite, by name; by default all of them, unless --problem is given.")
+            description = "Layers of the suite, by name; by default all of them, unless --problem or --file is given.")
     private List<String> layers = new ArrayList<>();
 
     @Option(
@@ -57,6 +59,13 @@ public final class BenchOptions {
             description = "What to measure: ${COMPLETION-CANDIDATES}; ${DEFAULT-VALUE} by default.",
             completionCandidates = OperationNames.class)
     private BenchmarkOperation operation = BenchmarkOperation.FORWARD;
+
+    @Option(
+            names = "--file",
+            paramLabel = "FILE",
+            description =
+                    "Layers of your own: lines 'NAME,DESCRIPTOR,SOURCE' after a first one 'name,descriptor,source'.")
+    private @Nullable Path ownLayers;
 
     @Option(
             names = "--seconds",
@@ -164,9 +173,23 @@ public final class BenchOptions {
     }
 
     private List<BenchmarkLayer> chosen() {
-        Stream<BenchmarkLayer> suite =
-                problems.isEmpty() || !layers.isEmpty() ? BenchmarkLayer.named(layers).stream() : Stream.empty();
-        return Stream.concat(suite, problems.stream().map(BenchmarkLayer::of)).toList();
+        boolean suite = !layers.isEmpty() || (problems.isEmpty() && ownLayers == null);
+        return Stream.of(
+                        suite ? BenchmarkLayer.named(layers) : List.<BenchmarkLayer>of(),
+                        problems.stream().map(BenchmarkLayer::of).toList(),
+                        ownLayers == null ? List.<BenchmarkLayer>of() : read(ownLayers))
+                .flatMap(List::stream)
+                .toList();
+    }
+
+    private static List<BenchmarkLayer> read(Path list) {
+        try {
+            return BenchmarkLayer.parse(Files.readString(list));
+        } catch (IOException e) {
+            throw InvalidFileException.unreadable(list, e);
+        } catch (IllegalArgumentException e) {
+            throw new InvalidFileException(list, String.valueOf(e.getMessage()));
+        }
     }
 
     private BenchmarkReport measure(List<BenchmarkLayer> chosen, List<Entrant> peers, int threads, PrintWriter err) {

@@ -53,11 +53,25 @@ class BenchCommandTest {
         assertTrue(out.toString().lines().anyMatch(line -> line.startsWith(PROBLEM)), out::toString);
     }
 
+    @Test
+    void layersOfAFileKeepTheirNames() throws IOException {
+        Path list = Files.writeString(
+                folder.resolve("layers.csv"), "# mine\nname,descriptor,source\nhead," + PROBLEM + ",made up\n");
+
+        int exit = bench("--device", "reference", "--file", list.toString(), "--seconds", "0.02");
+
+        assertEquals(0, exit, err::toString);
+        assertTrue(out.toString().lines().anyMatch(line -> line.startsWith("head ")), out::toString);
+        assertTrue(out.toString().lines().noneMatch(line -> line.startsWith("dcgan")), out::toString);
+    }
+
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
                     --layers dcgan-4        | layer must be one of
                     --problem ic0_oc1_i1_k1 | input channels must be positive: 0
                     --problem nonsense      | a descriptor reads like
+                    --file none.csv         | none.csv: file must be readable: no such file
+                    --file pom.xml          | pom.xml: the list of layers must begin with
                     --seconds 0             | seconds must be positive: 0.0
                     --patience 0.5          | patience must be at least 1: 0.5
                     --pause -1              | pause must be at least 0: -1.0
