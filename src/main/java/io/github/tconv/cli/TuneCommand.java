@@ -115,14 +115,22 @@ final class TuneCommand implements Callable<Integer> {
 
     private int tune(Tuner tuner, List<List<Problem>> layers, PrintWriter out) {
         boolean allRight = true;
+        int remembered = 0;
         for (int i = 0; i < layers.size(); i++) {
-            for (Tuner.Table table : tune(tuner, layers.get(i), i, layers.size())) {
-                print(table, out);
+            List<Problem> problems = layers.get(i);
+            List<Tuner.Table> tables = tune(tuner, problems, i, layers.size());
+            for (int p = 0; p < tables.size(); p++) {
+                Tuner.Table table = tables.get(p);
+                print(problems.get(p), table, out);
+                remembered += table.remembered() ? 1 : 0;
                 allRight &= table.rows().stream().noneMatch(row -> row.verdict() == Tuner.Verdict.WRONG);
             }
             out.flush();
         }
-        out.println(dryRun ? "a dry run: nothing is remembered" : "remembered in " + tuner.file());
+        out.println(
+                dryRun
+                        ? "a dry run: nothing is remembered"
+                        : "remembered %d in %s".formatted(remembered, tuner.file()));
         return allRight ? Main.DONE : Main.DEVICE_FAILED;
     }
 
@@ -134,9 +142,9 @@ final class TuneCommand implements Callable<Integer> {
         }
     }
 
-    private static void print(Tuner.Table measured, PrintWriter out) {
+    private static void print(Problem problem, Tuner.Table measured, PrintWriter out) {
         out.println();
-        out.println(measured.problem());
+        out.println(problem);
         double winner = measured.rows().stream()
                 .filter(row -> row.verdict() == Tuner.Verdict.WINNER)
                 .mapToDouble(Tuner.Row::milliseconds)
@@ -159,7 +167,7 @@ final class TuneCommand implements Callable<Integer> {
                 .filter(row -> row.verdict() == Tuner.Verdict.NOT_TRIED)
                 .count();
         if (untried > 0) {
-            out.println("%d more not tried: the time was up (--seconds)".formatted(untried));
+            out.println("%d more not tried: of slower variants, or the time was up (--seconds)".formatted(untried));
         }
     }
 

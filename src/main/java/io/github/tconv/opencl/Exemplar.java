@@ -39,9 +39,12 @@ final class Exemplar {
     private final Tensor weight;
     private final Tensor bias;
     private final Tensor residual;
+    private final Tensor adjointBias;
     private final Tensor narrowInput;
     private final Tensor narrowWeight;
     private final Problem narrow;
+    /** For each input channel the one of the narrow layer whose row it has. */
+    private final int[] prototypeOf;
 
     /**
      * Makes operands, the same ones for the same problem.
@@ -71,7 +74,7 @@ final class Exemplar {
         narrowInput = Tensor.zeros(narrow.inputShape());
         input = Tensor.zeros(problem.inputShape());
         weight = Tensor.zeros(layer.weightShape());
-        int[] prototypeOf = new int[layer.inChannels()];
+        prototypeOf = new int[layer.inChannels()];
         ByteBuffer rows = narrowWeight.memory();
         ByteBuffer all = weight.memory();
         int rowBytes = row * Float.BYTES;
@@ -79,15 +82,16 @@ final class Exemplar {
             prototypeOf[ic] = ic / icPerGroup * prototypes + random.nextInt(prototypes);
             all.put(ic * rowBytes, rows, prototypeOf[ic] * rowBytes, rowBytes);
         }
-        fillInputs(random, prototypeOf, everyChannel);
+        fillInputs(random, everyChannel);
         bias = whole(random, unit, layer.outChannels());
+        adjointBias = whole(random, unit, layer.inChannels());
         residual = whole(random, unit, problem.outputShape());
         activation = like.kind() == Activation.Kind.PRELU
                 ? Activation.prelu(powersOfTwo(random, layer.outChannels()))
                 : like;
     }
 
-    private void fillInputs(SplittableRandom random, int[] prototypeOf, int everyChannel) {
+    private void fillInputs(SplittableRandom random, int everyChannel) {
         int plane = input.elements() / (problem.batch() * prototypeOf.length);
         int narrowChannels = narrow.layer().inChannels();
         FloatBuffer wide = input.floats();
@@ -158,6 +162,39 @@ final class Exemplar {
         return residual;
     }
 
+    /** For the gradients, of the output's shape. */
+    Tensor outputGradient() {
+        return residual;
+    }
+
+    /** One value an input channel, the bias of the adjoint convolution. */
+    Tensor adjointBias() {
+        return adjointBias;
+    }
+
+    /**
+     * An input for the gradient by the weight: channels that have the same row of the weight have the same values too, so
+     * that the gradient has rows of a few prototypes.
+     */
+    Tensor repeatedInput() {
+        Tensor repeated = Tensor.zeros(problem.inputShape());
+        repeat(narrowInput, repeated, problem.batch());
+        return repeated;
+    }
+
+    /** Copies what the narrow layer has of each prototype to all channels that share it. */
+    private void repeat(Tensor prototypes, Tensor channels, int batch) {
+        int row = channels.elements() / (batch * prototypeOf.length);
+        int narrowChannels = narrow.layer().inChannels();
+        FloatBuffer from = prototypes.floats();
+        FloatBuffer to = channels.floats();
+        for (int n = 0; n < batch; n++) {
+            for (int ic = 0; ic < prototypeOf.length; ic++) {
+                to.put((n * prototypeOf.length + ic) * row, from, (n * narrowChannels + prototypeOf[ic]) * row, row);
+            }
+        }
+    }
+
     /** The function, with slopes for which it is exact. */
     Activation activation() {
         return activation;
@@ -165,7 +202,12 @@ final class Exemplar {
 
     /** A tensor for the result, not-a-number everywhere, so that an element that is not written differs. */
     Tensor unwritten() {
-        Tensor output = Tensor.zeros(problem.outputShape());
+        return unwritten(problem.outputShape());
+    }
+
+    /** The same for a result of another shape. */
+    static Tensor unwritten(int... shape) {
+        Tensor output = Tensor.zeros(shape);
         float[] nothing = new float[output.elements()];
         Arrays.fill(nothing, Float.NaN);
         output.floats().put(0, nothing);
@@ -180,6 +222,28 @@ final class Exemplar {
             layer.forward(narrow, narrowInput, hasResidual ? residual : null, output);
         }
         return output;
+    }
+
+    /** Has an oracle compute the gradient by the input of {@link #outputGradient}, with the adjoint's bias. */
+    Tensor expectedInputGradient(Backend oracle, boolean hasBias) {
+        Tensor prototypes = Tensor.zeros(narrow.inputShape());
+        oracle.inputGradient(narrow, outputGradient(), narrowWeight, null, prototypes);
+        Tensor gradient = Tensor.zeros(problem.inputShape());
+        repeat(prototypes, gradient, problem.batch());
+        int plane = gradient.elements() / (problem.batch() * prototypeOf.length);
+        for (int i = 0; hasBias && i < gradient.elements(); i++) {
+            gradient.set(i, gradient.get(i) + adjointBias.get(i / plane % prototypeOf.length));
+        }
+        return gradient;
+    }
+
+    /** Has an oracle compute the gradient by the weight of {@link #repeatedInput} and {@link #outputGradient}. */
+    Tensor expectedWeightGradient(Backend oracle) {
+        Tensor prototypes = Tensor.zeros(narrow.layer().weightShape());
+        oracle.weightGradient(narrow, narrowInput, outputGradient(), prototypes);
+        Tensor gradient = Tensor.zeros(problem.layer().weightShape());
+        repeat(prototypes, gradient, /* batch= */ 1);
+        return gradient;
     }
 
     /**
@@ -198,15 +262,15 @@ final class Exemplar {
             float e = wanted.get(i);
             double bound = exact ? 0 : ACTIVATION_ROUNDINGS * U * Math.abs(e) + Float.MIN_NORMAL;
             if (!(Math.abs((double) found.get(i) - e) <= bound)) {
-                return Optional.of("expected %s, found %s at %s of %s".formatted(e, found.get(i), place(i), problem));
+                return Optional.of("expected %s, found %s at %s of %s"
+                        .formatted(e, found.get(i), place(i, actual.shape()), problem));
             }
         }
         return Optional.empty();
     }
 
-    /** The indices of an element of the output, outermost first. */
-    private String place(int element) {
-        int[] shape = problem.outputShape();
+    /** The indices of an element, outermost first. */
+    private static String place(int element, int[] shape) {
         int[] indices = new int[shape.length];
         int rest = element;
         for (int a = shape.length - 1; a >= 0; a--) {

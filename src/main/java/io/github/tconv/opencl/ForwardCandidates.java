@@ -29,8 +29,8 @@ final class ForwardCandidates {
             onProcessors(WinogradVariant::candidates),
             onProcessors(XLaneVariant::candidates),
             onProcessors(PhaseLaneVariant::candidates),
-            onProcessors((problem, processor) -> WinogradVariant.fits(LayerShape.of(problem.layer()), processor)
-                    ? List.of(WinogradVariant.suiting(problem, processor))
+            onProcessors((problem, processor) -> MinimalVariant.fits(LayerShape.of(problem.layer()), processor)
+                    ? List.of(MinimalVariant.suiting(problem, processor))
                     : List.of()),
             ForwardCandidates::onGpus,
             ForwardCandidates::plain);

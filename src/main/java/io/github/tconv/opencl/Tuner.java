@@ -16,6 +16,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.DoubleConsumer;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -80,8 +81,9 @@ public final class Tuner implements AutoCloseable {
      *
      * @param problem the problem
      * @param rows the candidates, the fastest first, the ones without a time last
+     * @param remembered whether the winner was written to the tuning file
      */
-    public record Table(Problem problem, List<Row> rows) {
+    public record Table(Problem problem, List<Row> rows, boolean remembered) {
         /** Copies the list. */
         public Table {
             rows = List.copyOf(rows);
@@ -160,20 +162,22 @@ public final class Tuner implements AutoCloseable {
         String winner = winner(contests);
         Map<Problem, ForwardVariant.Tile> tiles = new LinkedHashMap<>();
         ForwardVariant best = null;
-        List<Table> tables = new ArrayList<>();
-        for (int i = 0; i < contests.size(); i++) {
-            Contest contest = contests.get(i);
+        List<List<Row>> rows = new ArrayList<>();
+        for (Contest contest : contests) {
             Entry entry = contest.best(winner);
-            tables.add(new Table(problems.get(i), contest.rows(entry)));
+            rows.add(contest.rows(entry));
             if (entry != null) {
                 tiles.put(contest.problem, entry.tile);
                 best = entry.variant;
             }
         }
-        if (remember && best != null && variants.contains(best)) {
-            Tuning.remember(ledger, session.device(), best, tiles);
-        }
-        return tables;
+        boolean remembered = remember
+                && best != null
+                && variants.contains(best)
+                && Tuning.remember(ledger, session.device(), best, tiles);
+        return IntStream.range(0, rows.size())
+                .mapToObj(i -> new Table(contests.get(i).problem, rows.get(i), remembered))
+                .toList();
     }
 
     /** The variant whose tiles are the fastest over all sizes: the least product of milliseconds. */

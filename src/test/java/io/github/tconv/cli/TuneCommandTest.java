@@ -42,7 +42,7 @@ class TuneCommandTest {
         assertTrue(tuned.out().lines().anyMatch(PROBLEM::equals), tuned.out());
         assertTrue(tuned.out().lines().anyMatch(line -> line.matches("\\d+\\.\\d{3} +100 % .*winner.*")), tuned.out());
         assertTrue(tuned.out().contains("the rule's choice"), tuned.out());
-        assertTrue(tuned.out().contains("remembered in "), tuned.out());
+        assertTrue(tuned.out().contains("remembered 1 in "), tuned.out());
 
         assertTrue(CommandOutcome.of("tune", "--forget", PROBLEM).out().contains("forgot 1 in "));
         assertTrue(CommandOutcome.of("tune", "--forget", PROBLEM).out().contains("forgot 0 in "));
