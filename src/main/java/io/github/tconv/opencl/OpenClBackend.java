@@ -146,7 +146,7 @@ public final class OpenClBackend implements Backend {
                 direction,
                 variants,
                 false,
-                direction == Parts.FORWARD ? session.selfCheck() : SelfCheck.OFF)) {
+                session.selfCheck())) {
             once.forward(problem, input, null, output);
             if (input instanceof DeviceTensor
                     && output instanceof DeviceTensor

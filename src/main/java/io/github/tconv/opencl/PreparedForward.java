@@ -1,6 +1,7 @@
 package io.github.tconv.opencl;
 
 import io.github.tconv.op.Activation;
+import io.github.tconv.op.Backend;
 import io.github.tconv.op.Backend.PreparedLayer;
 import io.github.tconv.op.DeviceException;
 import io.github.tconv.op.Operand;
@@ -125,7 +126,7 @@ final class PreparedForward implements PreparedLayer {
      *     and slopes belong to what is written
      * @param rule picks the variant of that direction
      * @param copy whether the tensors are copied, or used in place where the device can, until this is closed
-     * @param selfCheck what is asked before a program's first use, for the forward direction
+     * @param selfCheck what is asked before a program's first use
      */
     PreparedForward(
             Session session,
@@ -265,8 +266,14 @@ final class PreparedForward implements PreparedLayer {
         }
         Map<String, ForwardVariant> byName = new LinkedHashMap<>();
         byName.put(first.name(), first);
-        ForwardCandidates.of(rank3, session.device()).forEach(variant -> byName.putIfAbsent(variant.name(), variant));
-        PlainVariant plain = new PlainVariant();
+        PlainVariant plain = switch (direction) {
+            case FORWARD -> new PlainVariant();
+            case INPUT_GRADIENT -> PlainVariant.ofInputGradient();
+        };
+        if (direction == Parts.FORWARD) {
+            ForwardCandidates.of(rank3, session.device())
+                    .forEach(variant -> byName.putIfAbsent(variant.name(), variant));
+        }
         byName.putIfAbsent(plain.name(), plain);
         return List.copyOf(byName.values());
     }
@@ -275,21 +282,29 @@ final class PreparedForward implements PreparedLayer {
         return selfCheck.passes(
                 program,
                 variant.name(),
-                new ForwardTrial(session, layer, variant, tile, bias != null, hasResidual, activation));
+                new LayerTrial(session, layer, variant, tile, bias != null, hasResidual, activation, direction));
     }
 
     /** Hands the layer to the oracle, as it was given: the weight is packed by a variant only, and none was chosen. */
     private synchronized void chooseOracle() {
         if (chosen == null && substitute == null) {
-            substitute = new Substitute(
-                    session,
-                    selfCheck
-                            .oracle()
-                            .prepare(
-                                    layer,
-                                    host(weight, layer.weightShape()),
-                                    bias == null ? null : host(bias, layer.outChannels()),
-                                    activation));
+            Backend oracle = selfCheck.oracle();
+            Tensor w = host(weight, layer.weightShape());
+            substitute = switch (direction) {
+                case FORWARD -> {
+                    Tensor b = bias == null ? null : host(bias, layer.outChannels());
+                    PreparedLayer prepared = oracle.prepare(layer, w, b, activation);
+                    yield new Substitute(session, oracle.describe(), prepared::forward, prepared::close);
+                }
+                case INPUT_GRADIENT -> {
+                    Tensor b = bias == null ? null : host(bias, layer.inChannels());
+                    yield new Substitute(
+                            session,
+                            oracle.describe(),
+                            (problem, gradient, none, result) -> oracle.inputGradient(problem, gradient, w, b, result),
+                            () -> {});
+                }
+            };
         }
     }
 
@@ -343,7 +358,7 @@ final class PreparedForward implements PreparedLayer {
         Problem rank3 = problem.asRank3();
         Substitute oracle = substitute;
         if (oracle != null) {
-            return oracle.describe(rank3) + ", because no kernel computes this layer right here";
+            return oracle.describe() + ", because no kernel computes this layer right here";
         }
         ForwardVariant variant = variantFor(rank3);
         String tuned = variant instanceof RetiledVariant retiled && retiled.tuned() ? " (tuned)" : "";

@@ -1,25 +1,34 @@
 package io.github.tconv.opencl;
 
-import io.github.tconv.op.Backend.PreparedLayer;
 import io.github.tconv.op.DeviceTensor;
 import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/** A layer of another backend in place of a device's own: operands that are on the device travel. Thread-safe. */
+/** What another backend computes in place of a device's own: operands that are on the device travel. Thread-safe. */
 final class Substitute implements AutoCloseable {
-    private final Session session;
-    private final PreparedLayer layer;
+    /** Computes with operands of the host's. */
+    @FunctionalInterface
+    interface Computation {
+        void compute(Problem problem, Tensor input, @Nullable Tensor residual, Tensor output);
+    }
 
-    Substitute(Session session, PreparedLayer layer) {
+    private final Session session;
+    private final String description;
+    private final Computation computation;
+    private final Runnable whenClosed;
+
+    Substitute(Session session, String description, Computation computation, Runnable whenClosed) {
         this.session = session;
-        this.layer = layer;
+        this.description = description;
+        this.computation = computation;
+        this.whenClosed = whenClosed;
     }
 
     void forward(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
         if (output instanceof Tensor result) {
-            layer.forward(problem, host(input), residual == null ? null : host(residual), result);
+            computation.compute(problem, host(input), residual == null ? null : host(residual), result);
             return;
         }
         Tensor result = Tensor.zeros(output.shape());
@@ -42,12 +51,12 @@ final class Substitute implements AutoCloseable {
         return (Tensor) operand;
     }
 
-    String describe(Problem problem) {
-        return layer.describe(problem);
+    String describe() {
+        return description;
     }
 
     @Override
     public void close() {
-        layer.close();
+        whenClosed.run();
     }
 }

@@ -203,6 +203,35 @@ class SelfCheckTest {
         }
     }
 
+    /** The fast kernel of the gradient by the input is broken, then the plain one too. */
+    @Test
+    void aBrokenGradientIsSkippedToo() {
+        for (Device device : devices()) {
+            ForwardVariant ruled = InputGradientRule.standard().choose(PROBLEM.asRank3(), device);
+            Tensor expected = operands.expectedInputGradient(reference, /* hasBias= */ true);
+            List<String> plain = new ArrayList<>(ruled.sources());
+            plain.add("input_gradient");
+            for (List<String> broken : List.of(ruled.sources(), plain)) {
+                KernelSource.alter((file, text) -> broken.contains(file) && !file.equals("common")
+                        ? text.replace("] = activate(", "] = 1.0f + activate(")
+                                .replace("vstore4(activate4(", "vstore4(1.0f + activate4(")
+                        : text);
+                warnings.clear();
+                try (OpenClBackend backend = open(device)) {
+                    Tensor gradient = Exemplar.unwritten(operands.problem().inputShape());
+                    backend.inputGradient(
+                            operands.problem(),
+                            operands.outputGradient(),
+                            operands.weight(),
+                            operands.adjointBias(),
+                            gradient);
+                    assertEquals("", operands.difference(expected, gradient).orElse(""));
+                }
+                assertTrue(warnings.get(0).contains("expected "), warnings::toString);
+            }
+        }
+    }
+
     @Test
     void aKernelThatDoesNotCompileIsSkippedToo() {
         for (Device device : devices()) {
@@ -245,7 +274,7 @@ class SelfCheckTest {
                 "ic2_oc3_k3_s2_d5_p-7_op4",
                 "ic2_oc3_k3x3_p40x3")) {
             Problem problem =
-                    ForwardTrial.problem(TransposedConvolution.parse(layer).asRank3());
+                    LayerTrial.problem(TransposedConvolution.parse(layer).asRank3());
             assertTrue(Exemplar.oracleFlops(problem) <= 2e6, problem::toString);
         }
     }

@@ -20,15 +20,17 @@ import java.util.Optional;
  * @param hasBias whether the program adds one
  * @param hasResidual whether the program adds one
  * @param activation what the program applies
+ * @param direction whether the program computes the layer or its adjoint convolution
  */
-record ForwardTrial(
+record LayerTrial(
         Session session,
         TransposedConvolution layer,
         ForwardVariant variant,
         ForwardVariant.Tile tile,
         boolean hasBias,
         boolean hasResidual,
-        Activation activation)
+        Activation activation,
+        Parts direction)
         implements SelfCheck.Trial {
     /** Operations of the oracle, for a millisecond or two of plain Java that is just warming up. */
     private static final double MOST_FLOPS = 400_000;
@@ -53,25 +55,41 @@ record ForwardTrial(
             return Optional.empty();
         }
         Exemplar operands = new Exemplar(small, activation);
-        Tensor expected = operands.expected(oracle, hasBias, hasResidual);
-        Tensor output = operands.unwritten();
+        return switch (direction) {
+            case FORWARD -> {
+                Tensor expected = operands.expected(oracle, hasBias, hasResidual);
+                yield difference(operands, operands.input(), operands.bias(), expected);
+            }
+            case INPUT_GRADIENT -> {
+                if (hasResidual || activation.kind() != Activation.Kind.NONE) {
+                    throw new IllegalArgumentException("no engine makes a gradient with a residual or an activation");
+                }
+                Tensor expected = operands.expectedInputGradient(oracle, hasBias);
+                yield difference(operands, operands.outputGradient(), operands.adjointBias(), expected);
+            }
+        };
+    }
+
+    private Optional<String> difference(Exemplar operands, Tensor input, Tensor bias, Tensor expected) {
+        Tensor output = Exemplar.unwritten(expected.shape());
         try (PreparedForward once = new PreparedForward(
                 session,
                 layer,
                 operands.weight(),
-                hasBias ? operands.bias() : null,
+                hasBias ? bias : null,
                 operands.activation(),
+                direction,
                 (problem, device) -> RetiledVariant.always(variant, tile),
                 /* copy= */ false,
                 SelfCheck.OFF)) {
-            once.forward(operands.problem(), operands.input(), hasResidual ? operands.residual() : null, output);
+            once.forward(operands.problem(), input, hasResidual ? operands.residual() : null, output);
         }
         return operands.difference(expected, output);
     }
 
     /** The largest of some small problems that costs the oracle little: several images and rows, and a long row. */
     static Problem problem(TransposedConvolution layer) {
-        int[] least = layer.axes().stream().mapToInt(ForwardTrial::leastInput).toArray();
+        int[] least = layer.axes().stream().mapToInt(LayerTrial::leastInput).toArray();
         Problem problem = null;
         for (int[] size : SIZES) {
             problem = layer.problem(
