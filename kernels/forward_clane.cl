@@ -79,7 +79,8 @@ __kernel void clane_stage(
 
 // Adds a row of taps to the sums of one phase: for each tap of the phase inside the width, every input channel of the
 // group times its TILE_OC weights. rows holds 0 for a row outside the input. Each PART input channels are summed on
-// their own, in registers: the error then grows with the length of a part and with the number of parts, not with both.
+// their own, in registers, then a tap's parts, then the taps: the error then grows with the lengths of these sums, not
+// with their product.
 FLATTENED void add_taps(
         floatV kept[ROWS * P * V], __global const float* const rows[ROWS], __global const float* zeros,
         __global const float* weights, const int phase_w, const int first_qw, const int IW) {
@@ -95,6 +96,7 @@ FLATTENED void add_taps(
             pixels[r] = rows[r] ? rows[r] + (size_t)(iw + staged_begin()) * PIXEL : zeros;
         }
         __global const float* const w_tap = weights + (size_t)kw * (IC_PER_GROUP * TILE_OC);
+        floatV tap[ROWS * P * V];
         for (int first_ic = 0; first_ic < IC_PER_GROUP; first_ic += PART) {
             floatV sum[ROWS * P * V];
 #pragma unroll
@@ -122,8 +124,12 @@ FLATTENED void add_taps(
             }
 #pragma unroll
             for (int i = 0; i < ROWS * P * V; i++) {
-                kept[i] += sum[i];
+                tap[i] = first_ic == 0 ? sum[i] : tap[i] + sum[i];
             }
+        }
+#pragma unroll
+        for (int i = 0; i < ROWS * P * V; i++) {
+            kept[i] += tap[i];
         }
     }
 }

@@ -26,12 +26,15 @@ final class WinogradCost {
     private static final int USUAL_BATCH = 4;
 
     private static final double LARGE = 0x1p26;
-    /** Cycles for which the weights of a vector occupy the loads where they come from afar. */
+    /** Cycles for which the weights of a vector occupy the loads: from the last cache, and beyond its size from memory. */
     private static final double FAR_LOAD = 5.5;
+
+    private static final double MEMORY_LOAD = 8;
+    private static final double CACHED_WEIGHT_BYTES = 16 << 20;
     /** Cycles for which a weight occupies the memory of all threads. */
     private static final double FROM_MEMORY = 0.5;
-    /** The latency of a multiply-add over its throughput of one a cycle. */
-    private static final int LEAST_ITERATION = 8;
+    /** The latency of a multiply-add over its throughput of one a cycle, and what weights from afar wait for. */
+    private static final int LEAST_ITERATION = 12;
     /** Input channels whose products are summed on their own, and the cycles that each such sum adds. */
     private static final int PART = 32;
 
@@ -231,7 +234,8 @@ final class WinogradCost {
     private double ofPoints(int inRegisters, long groups, double reuse, long outTiles, long chunks) {
         int sums = inRegisters * vectors;
         int operands = inRegisters + vectors;
-        double loads = vectors * Math.max(1, FAR_LOAD / reuse);
+        double load = (double) variant.packedFloats() * Float.BYTES > CACHED_WEIGHT_BYTES ? MEMORY_LOAD : FAR_LOAD;
+        double loads = vectors * Math.max(1, load / reuse);
         double iteration = Math.max(Math.max(sums, operands), Math.max(loads, LEAST_ITERATION)) + 0.1 * operands;
         double products = layer.ic() * iteration + Grid.tiles(layer.ic(), PART) * (3.0 * sums + PART_OVERHEAD);
         double transform = (double) inRegisters * Grid.tiles(layer.ic(), processor.lanes()) * TRANSFORM;
