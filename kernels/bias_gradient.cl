@@ -1,34 +1,42 @@
-// bias_gradient.cl: gradient by the bias, one work-item sums one channel.
+// bias_gradient.cl: gradient by the bias, one work-item sums one block of one channel.
 //   bias_gradient[c] = sum over n,o of output_gradient[n][c][o]
-// Layout: output_gradient (N, C, PLANE), the spatial axes flattened; bias_gradient (C).
-// ND-range: (C rounded up), any work-group size. The sizes are arguments: one program serves all layers.
-// Writes every element once, in a fixed order of additions: deterministic. The sums are long, so each SEGMENT elements
-// have their own partial sum, and each image one of its segments.
+// A block is LENGTH neighbours of a plane in each of IMAGES images. Where there are several, each writes its own part, and
+// gradient_sum.cl adds them up.
+// Layout: output_gradient (N, C, PLANE), the spatial axes flattened; bias_gradient (ceil(N / IMAGES) * ceil(PLANE /
+//   LENGTH), C).
+// ND-range: (C, possibly rounded up, blocks), any work-group size. The sizes are arguments: one program serves all layers.
+// Writes every element once, in a fixed order of additions: deterministic. Sixteen sums side by side, added in halves, make
+// vectors for a processor, and errors small.
 
-#define SEGMENT 256
+#define WIDTH 16
 
 __kernel void bias_gradient(
-        __global const float* restrict output_gradient,
-        __global float* restrict bias_gradient,
-        const int N, const int C, const int PLANE) {
+        __global const float* restrict output_gradient, __global float* restrict bias_gradient,
+        const int IMAGES, const int LENGTH, const int N, const int C, const int PLANE) {
     const int c = (int)get_global_id(0);
+    const int block = (int)get_global_id(1);
+    const int lengths = (PLANE + LENGTH - 1) / LENGTH;
+    const int images = block / lengths;
+    const int begin = REMAINDER(block, lengths, images) * LENGTH;
+    const int end = min(begin + LENGTH, PLANE);
 
     if (c >= C) {
         return;
     }
-    float sum = 0.0f;
-    for (int n = 0; n < N; n++) {
+    float16 sums = (float16)(0.0f);
+    float rest = 0.0f;
+    for (int n = images * IMAGES; n < min((images + 1) * IMAGES, N); n++) {
         __global const float* const plane = output_gradient + ((size_t)n * C + c) * PLANE;
-        float image = 0.0f;
-        for (int first = 0; first < PLANE; first += SEGMENT) {
-            const int end = PLANE - first < SEGMENT ? PLANE : first + SEGMENT;
-            float segment = 0.0f;
-            for (int o = first; o < end; o++) {
-                segment += plane[o];
-            }
-            image += segment;
+        int o = begin;
+        for (; o + WIDTH <= end; o += WIDTH) {
+            sums += vload16(0, plane + o);
         }
-        sum += image;
+        for (; o < end; o++) {
+            rest += plane[o];
+        }
     }
-    bias_gradient[c] = sum;
+    const float8 eight = sums.lo + sums.hi;
+    const float4 four = eight.lo + eight.hi;
+    const float2 two = four.lo + four.hi;
+    bias_gradient[(size_t)block * C + c] = two.x + two.y + rest;
 }

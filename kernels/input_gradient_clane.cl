@@ -35,18 +35,6 @@
 #define PACKED_ROW (OC_PER_GROUP * PACKED_OC)
 #define PACKED_TILE (KD * KH * PACKED_ROW)
 
-// Turns four vectors of four channels into four vectors of four positions, and back.
-FLATTENED void transpose4(float4* a, float4* b, float4* c, float4* d) {
-    const float4 ab0 = (float4)((*a).s0, (*b).s0, (*a).s1, (*b).s1);
-    const float4 ab2 = (float4)((*a).s2, (*b).s2, (*a).s3, (*b).s3);
-    const float4 cd0 = (float4)((*c).s0, (*d).s0, (*c).s1, (*d).s1);
-    const float4 cd2 = (float4)((*c).s2, (*d).s2, (*c).s3, (*d).s3);
-    *a = (float4)(ab0.s01, cd0.s01);
-    *b = (float4)(ab0.s23, cd0.s23);
-    *c = (float4)(ab2.s01, cd2.s01);
-    *d = (float4)(ab2.s23, cd2.s23);
-}
-
 // One work-item packs the taps of one output channel for one tile of input channels.
 __kernel void input_gradient_clane_pack(__global const float* restrict weight, __global float* restrict packed) {
     const int tile = (int)get_global_id(0);

@@ -33,9 +33,6 @@
 #define PACKED_ROW (OC_PER_GROUP * PACKED_OC)
 #define PACKED_TILE (KD * KH * PACKED_ROW)
 
-// Strides whose phases are split in registers.
-#define MOST_SHUFFLED 4
-
 __kernel void input_gradient_xlane_pack(__global const float* restrict weight, __global float* restrict packed) {
     const size_t at = get_global_id(0);
     const size_t tap = at / MR;
@@ -51,35 +48,6 @@ __kernel void input_gradient_xlane_pack(__global const float* restrict weight, _
     const int group = (int)(tile / IC_TILES);
     const int icg = (int)(tile - (size_t)group * IC_TILES) * MR + m;
     packed[at] = icg < IC_PER_GROUP ? weight[WEIGHT_AT(group * IC_PER_GROUP + icg, ocg, kd, kh, kw)] : 0.0f;
-}
-
-// Splits a staged row by phase.
-FLATTENED void split_row(__local float* split, __local const float* row) {
-    if (SW <= MOST_SHUFFLED && SHUFFLE) {
-        for (int x = 0; x < PITCH; x += LANES) {
-            lanes whole[SW];
-            #pragma unroll
-            for (int v = 0; v < SW; v++) {
-                whole[v] = LANES_FROM(__local, row + x * SW + v * LANES);
-            }
-            #pragma unroll
-            for (int phase = 0; phase < SW; phase++) {
-                lanes one = (lanes)(0.0f);
-                #pragma unroll
-                for (int lane = 0; lane < LANES; lane++) {
-                    const int place = lane * SW + phase;
-                    one[lane] = whole[place / LANES][place - place / LANES * LANES];
-                }
-                LANES_AT(__local, split + phase * PITCH + x) = one;
-            }
-        }
-        return;
-    }
-    for (int phase = 0; phase < SW; phase++) {
-        for (int x = 0; x < PITCH; x++) {
-            split[phase * PITCH + x] = row[x * SW + phase];
-        }
-    }
 }
 
 // Adds a row of taps of one output channel to a tile, which begins at row in the first phase.
@@ -145,7 +113,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void input_gradient_xlan
                             SW > 1 ? line : to, output_gradient + (inside ? OUTPUT_AT(n, oc, od, oh, 0) : 0), PATCH_ROW,
                             first_iw * SW - PW, inside ? OW : 0);
                     if (SW > 1) {
-                        split_row(to, line);
+                        split_row(to, line, PITCH);
                     }
                 }
             }

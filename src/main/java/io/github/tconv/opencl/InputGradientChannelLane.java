@@ -82,12 +82,12 @@ final class InputGradientChannelLane implements ForwardVariant {
 
     @Override
     public List<String> sources() {
-        return List.of("common", "lanes", "input_gradient_clane");
+        return List.of("common", "lanes", "gradient_lanes", "input_gradient_clane");
     }
 
     @Override
     public String constants() {
-        return " -DLANES=%d -DV=%d -DOC_BLOCK=%d -DROW_PARTS=%d"
+        return " -DLANES=%d -DSHUFFLE=1 -DV=%d -DOC_BLOCK=%d -DROW_PARTS=%d"
                 .formatted(processor.lanes(), vectors, outBlock, sumsRows(layer, outBlock) ? 1 : 0);
     }
 

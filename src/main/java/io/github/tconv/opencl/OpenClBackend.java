@@ -19,8 +19,15 @@ public final class OpenClBackend implements Backend {
     private static final System.Logger LOG = System.getLogger(OpenClBackend.class.getName());
     private static final Cleaner CLEANER = Cleaner.create();
 
+    /** Elements of a channel that a block of the bias' gradient sums. */
+    private static final int BIAS_BLOCK = 4096;
+
+    /** The common file needs the constants of some layer; kernels that serve all layers use none of them. */
+    private static final String ANY_LAYER =
+            LayerConstants.of(TransposedConvolution.of3d().build());
+
     private final ForwardRule rule;
-    private final ForwardRule inputGradientRule;
+    private final GradientRules gradientRules;
     private final Session session;
     private final Lifetime lifetime;
     private final Cleaner.Cleanable leak;
@@ -32,13 +39,13 @@ public final class OpenClBackend implements Backend {
 
     /** Opens a device, with a rule of the caller's for the forward pass and a check of the caller's. */
     OpenClBackend(Device device, ForwardRule rule, SelfCheck selfCheck) {
-        this(device, rule, InputGradientRule.standard(), selfCheck);
+        this(device, rule, GradientRules.standard(), selfCheck);
     }
 
     /** Opens a device, with rules and a check of the caller's. */
-    OpenClBackend(Device device, ForwardRule rule, ForwardRule inputGradientRule, SelfCheck selfCheck) {
+    OpenClBackend(Device device, ForwardRule rule, GradientRules gradientRules, SelfCheck selfCheck) {
         this.rule = rule;
-        this.inputGradientRule = inputGradientRule;
+        this.gradientRules = gradientRules;
         session = new Session(device, new ProgramCache(CacheFolder.find()), selfCheck);
         lifetime = new Lifetime(session);
         leak = CLEANER.register(this, lifetime);
@@ -169,48 +176,86 @@ public final class OpenClBackend implements Backend {
     @Override
     public void inputGradient(
             Problem problem, Operand outputGradient, Operand weight, @Nullable Operand bias, Operand inputGradient) {
-        once(Parts.INPUT_GRADIENT, inputGradientRule, problem, outputGradient, weight, bias, inputGradient);
+        once(Parts.INPUT_GRADIENT, gradientRules.inputGradient(), problem, outputGradient, weight, bias, inputGradient);
     }
 
     @Override
     public void weightGradient(Problem problem, Operand input, Operand outputGradient, Operand weightGradient) {
         Problem rank3 = problem.asRank3();
-        TransposedConvolution layer = rank3.layer();
-        Program program = session.programs().get(List.of("common", "weight_gradient"), LayerConstants.of(layer));
+        WeightGradientVariant variant = gradientRules.weightGradient().choose(rank3, session.device());
+        // Kernels that share their helpers with the forward pass want the constants of its epilogue, which has nothing
+        // to do here.
+        String options = LayerConstants.withEpilogue(LayerConstants.of(rank3.layer()), false, false, Activation.none())
+                + variant.constants();
+        Program program = session.programs().get(variant.sources(), options);
         try (Call call = session.call()) {
             DeviceBuffer x = call.operand(input);
             DeviceBuffer gy = call.operand(outputGradient);
-            DeviceBuffer gw = call.result(weightGradient);
-            try (Kernel kernel = program.kernel("weight_gradient")) {
+            Parted gw = new Parted(call, call.result(weightGradient), variant.blocks(), weightGradient.elements());
+            try (Kernel kernel = program.kernel(variant.name())) {
                 kernel.with(x)
                         .with(gy)
-                        .with(gw)
+                        .with(gw.target())
+                        .with(variant.arguments())
                         .with(LayerConstants.sizes(rank3))
-                        .enqueue(session.queue(), NdRange.of(weightGradient.elements()));
+                        .enqueue(session.queue(), variant.range());
             }
+            gw.add();
             call.complete(program);
         }
     }
 
     @Override
     public void biasGradient(Operand outputGradient, Operand biasGradient) {
-        // The common file needs the constants of some layer; this kernel uses none of them.
-        Program program = session.programs()
-                .get(
-                        List.of("common", "bias_gradient"),
-                        LayerConstants.of(TransposedConvolution.of3d().build()));
+        Program program = session.programs().get(List.of("common", "bias_gradient"), ANY_LAYER);
         int batch = outputGradient.size(0);
         int channels = outputGradient.size(1);
+        int plane = outputGradient.elements() / (batch * channels);
+        int images = Math.max(1, BIAS_BLOCK / plane);
+        int blocks = (int) (Grid.tiles(batch, images) * Grid.tiles(plane, BIAS_BLOCK));
         try (Call call = session.call()) {
             DeviceBuffer gy = call.operand(outputGradient);
-            DeviceBuffer gb = call.result(biasGradient);
+            Parted gb = new Parted(call, call.result(biasGradient), blocks, channels);
             try (Kernel kernel = program.kernel("bias_gradient")) {
                 kernel.with(gy)
-                        .with(gb)
-                        .with(batch, channels, outputGradient.elements() / (batch * channels))
-                        .enqueue(session.queue(), NdRange.of(channels));
+                        .with(gb.target())
+                        .with(images, BIAS_BLOCK, batch, channels, plane)
+                        .enqueue(session.queue(), NdRange.of(channels, blocks));
             }
+            gb.add();
             call.complete(program);
+        }
+    }
+
+    /** A gradient whose long sum is cut into blocks: where there are several, each writes a part of its own first. */
+    private final class Parted {
+        private final DeviceBuffer result;
+        private final DeviceBuffer target;
+        private final int blocks;
+        private final int elements;
+
+        Parted(Call call, DeviceBuffer result, int blocks, int elements) {
+            this.result = result;
+            this.blocks = blocks;
+            this.elements = elements;
+            target = blocks == 1 ? result : call.workspace((long) blocks * elements);
+        }
+
+        DeviceBuffer target() {
+            return target;
+        }
+
+        /** Adds the parts up, in their order. */
+        void add() {
+            if (blocks > 1) {
+                Program program = session.programs().get(List.of("common", "gradient_sum"), ANY_LAYER);
+                try (Kernel kernel = program.kernel("gradient_sum")) {
+                    kernel.with(target)
+                            .with(result)
+                            .with(blocks, elements)
+                            .enqueue(session.queue(), NdRange.of(elements));
+                }
+            }
         }
     }
 

@@ -41,6 +41,21 @@ class GradientVariantTest {
         return rules;
     }
 
+    /** Rules for the gradient by the weight that a device's own would not make. */
+    private static Map<String, WeightGradientRule> weightGradientRules() {
+        Map<String, WeightGradientRule> rules = new TreeMap<>();
+        rules.put("plain", (problem, device) -> WeightGradientRule.plain(problem));
+        rules.put(
+                "channel-lane, cut",
+                (problem, device) -> WeightGradientChannelLane.of(
+                        problem, Processor.of(device), 2, 2, 2, new SumBlocks(4, 2, 2, 1, 1)));
+        rules.put(
+                "x-lane, cut",
+                (problem, device) ->
+                        WeightGradientXLane.of(problem, Processor.of(device), 2, 2, 2, new SumBlocks(16, 2, 2, 1, 1)));
+        return rules;
+    }
+
     /** A choice that needs no device but what the rules know of it. */
     private interface Choice {
         ForwardVariant choose(Problem problem, Processor processor);
@@ -57,15 +72,28 @@ class GradientVariantTest {
                 .filter(device -> device.info().unusable() == null)
                 .map(device -> DynamicContainer.dynamicContainer(
                         device.info().name(),
-                        inputGradientRules().entrySet().stream()
-                                .map(rule -> DynamicTest.dynamicTest(
-                                        "input gradient: " + rule.getKey(),
-                                        () -> verify(device, rule.getValue(), Check.CONVOLUTION)))));
+                        Stream.concat(
+                                inputGradientRules().entrySet().stream()
+                                        .map(rule -> DynamicTest.dynamicTest(
+                                                "input gradient: " + rule.getKey(),
+                                                () -> verify(
+                                                        device,
+                                                        new GradientRules(
+                                                                rule.getValue(), WeightGradientRule.standard()),
+                                                        Check.CONVOLUTION))),
+                                weightGradientRules().entrySet().stream()
+                                        .map(rule -> DynamicTest.dynamicTest(
+                                                "weight gradient: " + rule.getKey(),
+                                                () -> verify(
+                                                        device,
+                                                        new GradientRules(
+                                                                InputGradientRule.standard(), rule.getValue()),
+                                                        Check.WEIGHT_GRADIENT))))));
     }
 
-    private static void verify(Device device, ForwardRule rule, Check check) {
+    private static void verify(Device device, GradientRules rules, Check check) {
         try (Engine oracle = Tconv.open("reference");
-                Engine engine = Engine.of(new OpenClBackend(device, ForwardRule.standard(), rule, SelfCheck.OFF))) {
+                Engine engine = Engine.of(new OpenClBackend(device, ForwardRule.standard(), rules, SelfCheck.OFF))) {
             Verification verification = new Verification(engine, oracle);
             for (Problem problem : Catalogue.small()) {
                 Result result = verification.verify(problem, check);

@@ -1,0 +1,76 @@
+package io.github.tconv.opencl;
+
+import io.github.tconv.op.Problem;
+import java.util.List;
+
+/** Picks the variant for the gradient by the weight of a problem. */
+@FunctionalInterface
+interface WeightGradientRule {
+    /** The share of lanes with channels in them below which rows in the lanes are cheaper. */
+    double LEAST_FILLED = 0.6;
+
+    /**
+     * Picks a variant. It must follow from the problem and the device alone, as the order of additions does.
+     *
+     * @param problem the problem, of rank 3
+     * @param device where it is to run
+     * @return the variant, for this problem
+     */
+    WeightGradientVariant choose(Problem problem, Device device);
+
+    /** The rule of the library: the fast variants where they were measured, on processors under PoCL. */
+    static WeightGradientRule standard() {
+        Remembered<WeightGradientVariant> chosen = new Remembered<>();
+        return (problem, device) -> device.hostMemory() == Device.HostMemory.SAME
+                ? chosen.get(problem, () -> forProcessor(problem, Processor.of(device)))
+                : plain(problem);
+    }
+
+    /** Channels in the lanes, unless they fill too few. */
+    private static WeightGradientVariant forProcessor(Problem problem, Processor processor) {
+        LayerShape layer = LayerShape.of(problem.layer());
+        double filled = layer.ic() / (double) (Grid.tiles(layer.ic(), processor.lanes()) * processor.lanes());
+        if (filled >= LEAST_FILLED) {
+            return WeightGradientChannelLane.suiting(problem, processor);
+        }
+        return WeightGradientXLane.fits(layer, processor)
+                ? WeightGradientXLane.suiting(problem, processor)
+                : plain(problem);
+    }
+
+    /** {@code weight_gradient.cl}: one work-item an element. Right everywhere, fast nowhere. */
+    static WeightGradientVariant plain(Problem problem) {
+        long elements = 1;
+        for (int size : problem.layer().weightShape()) {
+            elements *= size;
+        }
+        return new Plain(elements);
+    }
+
+    /**
+     * The plain kernel.
+     *
+     * @param elements the weights
+     */
+    record Plain(long elements) implements WeightGradientVariant {
+        @Override
+        public String name() {
+            return "weight_gradient";
+        }
+
+        @Override
+        public List<String> sources() {
+            return List.of("common", "weight_gradient");
+        }
+
+        @Override
+        public String constants() {
+            return "";
+        }
+
+        @Override
+        public NdRange range() {
+            return NdRange.of(elements);
+        }
+    }
+}
