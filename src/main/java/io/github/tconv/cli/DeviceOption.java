@@ -1,7 +1,9 @@
 package io.github.tconv.cli;
 
 import io.github.tconv.Engine;
+import io.github.tconv.EngineHabit;
 import io.github.tconv.Tconv;
+import java.util.Set;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.apache.commons.lang3.StringUtils;
@@ -31,11 +33,12 @@ final class DeviceOption {
     /**
      * Opens the engine. A command that uses it prints {@link Engine#describe()}, which says why it is the fallback.
      *
+     * @param without what the engine is to leave
      * @throws IllegalArgumentException if there is no such device
      */
-    Engine open() {
+    Engine open(EngineHabit... without) {
         // The library's warning would say the same again, in two lines of another style.
         FALLBACK.setLevel(Level.OFF);
-        return device == null ? Tconv.open() : Tconv.open(device);
+        return Tconv.open(selector(), Set.of(without));
     }
 }

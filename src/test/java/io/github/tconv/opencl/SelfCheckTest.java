@@ -4,6 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.tconv.Engine;
+import io.github.tconv.EngineHabit;
+import io.github.tconv.Tconv;
 import io.github.tconv.op.Activation;
 import io.github.tconv.op.Backend.PreparedLayer;
 import io.github.tconv.op.Problem;
@@ -14,6 +17,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
@@ -140,18 +144,38 @@ class SelfCheckTest {
         assertEquals(List.of(), warnings);
     }
 
+    /** The gate switches the check off, lest it hide what the other tests are to find. */
     @Test
-    void theSwitchIsASystemProperty() {
-        Device device = devices().isEmpty() ? null : devices().get(0);
-        if (device != null) {
-            assertTrue(SelfCheck.of(device, reference).isOn());
-            System.setProperty("tconv.selfCheck", "off");
+    void theFaceSwitchesItOnAndOff() {
+        for (Device device : devices()) {
+            List<String> all = new ArrayList<>(storingFast(device));
+            all.add("forward");
+            breakStores(all);
+            String index = String.valueOf(device.info().index());
+            String before = System.setProperty("tconv.selfCheck", "on");
             try {
-                assertFalse(SelfCheck.of(device, reference).isOn());
+                assertTrue(forward(Tconv.open(index)).isEmpty());
+                assertTrue(forward(Tconv.open(index, Set.of(EngineHabit.SELF_CHECK)))
+                        .isPresent());
+                System.setProperty("tconv.selfCheck", "off");
+                assertTrue(forward(Tconv.open(index)).isPresent());
             } finally {
-                System.clearProperty("tconv.selfCheck");
+                if (before == null) {
+                    System.clearProperty("tconv.selfCheck");
+                } else {
+                    System.setProperty("tconv.selfCheck", before);
+                }
             }
         }
+    }
+
+    /** What differs in an engine's result; closes the engine. */
+    private Optional<String> forward(Engine engine) {
+        Tensor output = operands.unwritten();
+        try (engine) {
+            engine.forward(operands.problem(), operands.input(), operands.weight(), null, output);
+        }
+        return operands.difference(operands.expected(reference, false, false), output);
     }
 
     @Test
