@@ -9,7 +9,7 @@ if [ "${1:-}" = --release ]; then
   mvn "${flags[@]}" -Prelease clean verify
   [ -s target/bom.json ] || { echo "supply-chain.sh: no target/bom.json" >&2; exit 1; }
   [ -f target/reports/apidocs/index.html ] || { echo "supply-chain.sh: no API pages" >&2; exit 1; }
-elif [ ! -f target/tconv.jar ]; then
+else
   mvn "${flags[@]}" package
 fi
 
@@ -25,7 +25,7 @@ cmp target/tconv.jar "$copy/target/tconv.jar" || {
   echo "supply-chain.sh: two builds differ" >&2
   exit 1
 }
-(cd "$copy" && unzip -l target/tconv.jar 2>/dev/null || jar tf target/tconv.jar) | grep -F META-INF/LICENSE >/dev/null || {
+"${JAVA_HOME:+$JAVA_HOME/bin/}jar" tf target/tconv.jar | grep -F META-INF/LICENSE >/dev/null || {
   echo "supply-chain.sh: the jar has no licence" >&2
   exit 1
 }

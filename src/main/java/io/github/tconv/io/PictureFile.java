@@ -32,6 +32,12 @@ public final class PictureFile {
     /** Between visible loss (0.75, the usual default) and files as large as PNG's (1). */
     private static final float JPEG_QUALITY = 0.95f;
 
+    /**
+     * A bit a pixel, and 1032 bytes of one colour in a byte of PNG's compression; the shortest JPEG has one bit for the 64
+     * pixels of a block.
+     */
+    private static final long MOST_PIXELS_A_BYTE = 8 * 1032;
+
     private PictureFile() {}
 
     /**
@@ -71,11 +77,14 @@ public final class PictureFile {
                 }
             });
             reader.setInput(stream);
+            checkSize(file, stream.length(), reader.getWidth(0), reader.getHeight(0));
             BufferedImage image = reader.read(0);
             if (truncation[0] != null) {
                 throw new IOException(truncation[0]);
             }
             return image;
+        } catch (InvalidFileException e) {
+            throw e;
         } catch (IOException | RuntimeException e) {
             // Readers meet damaged files with unchecked exceptions too, of indices and sizes.
             String reason = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
@@ -85,6 +94,14 @@ public final class PictureFile {
                             .formatted(reader.getFormatName().toUpperCase(Locale.ROOT), reason));
         } finally {
             reader.dispose();
+        }
+    }
+
+    /** Before the memory is taken, so that a header that lies costs nothing. */
+    private static void checkSize(Path file, long bytes, int width, int height) {
+        if (bytes >= 0 && (long) width * height > bytes * MOST_PIXELS_A_BYTE) {
+            throw new InvalidFileException(
+                    file, "file must be long enough for its %d x %d pixels: %d bytes".formatted(width, height, bytes));
         }
     }
 

@@ -15,8 +15,10 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFileAttributeView;
+import java.nio.file.attribute.PosixFileAttributes;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.nio.file.attribute.UserPrincipal;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
@@ -39,7 +41,18 @@ final class PrivateFolder {
     private static final long LOCK_PATIENCE_NANOS = 2_000_000_000;
     private static final long LOCK_RETRY_NANOS = 5_000_000;
 
+    /** Who this process is, where the system says so: a folder of somebody else may be one that waited for us. */
+    private static final @Nullable UserPrincipal USER = user();
+
     private final Path folder;
+
+    private static @Nullable UserPrincipal user() {
+        try {
+            return Files.getOwner(Path.of("/proc/self"));
+        } catch (IOException | UnsupportedOperationException e) {
+            return null;
+        }
+    }
 
     PrivateFolder(Path folder) {
         this.folder = folder;
@@ -192,7 +205,12 @@ final class PrivateFolder {
         PosixFileAttributeView view =
                 Files.getFileAttributeView(path, PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS);
         if (view != null) {
-            Set<PosixFilePermission> permissions = view.readAttributes().permissions();
+            PosixFileAttributes attributes = view.readAttributes();
+            if (USER != null && !attributes.owner().equals(USER)) {
+                throw new IOException("%s must belong to the user %s: %s"
+                        .formatted(path, USER.getName(), attributes.owner().getName()));
+            }
+            Set<PosixFilePermission> permissions = attributes.permissions();
             if (permissions.stream().anyMatch(OTHERS_WRITE::contains)) {
                 throw new IOException("%s must not be writable by others: %s"
                         .formatted(path, PosixFilePermissions.toString(permissions)));

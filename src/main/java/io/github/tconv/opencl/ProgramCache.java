@@ -3,9 +3,7 @@ package io.github.tconv.opencl;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
@@ -16,19 +14,21 @@ import java.util.concurrent.atomic.AtomicBoolean;
 /**
  * Compiled programs on disk, so that a second process starts without a compiler. A file is named by the hash of all that
  * the binary depends on and holds the hash of its content: what is truncated, corrupt or of another driver is not found.
- * Files appear whole, so that processes may share the folder. A folder that cannot be used costs one warning and the
- * time to compile.
+ * Files appear whole, so that processes may share the folder, which is private to the user (see {@link PrivateFolder}). A
+ * folder that cannot be used costs one warning and the time to compile.
  */
 final class ProgramCache {
     private static final System.Logger LOG = System.getLogger(ProgramCache.class.getName());
     private static final byte[] MAGIC = "tconv program 1\n".getBytes(StandardCharsets.US_ASCII);
     private static final int HASH_BYTES = 32;
+    /** Binaries have some hundred KB; what is larger is none of ours. */
+    private static final int MOST_BYTES = 1 << 28;
 
-    private final Path folder;
+    private final PrivateFolder folder;
     private final AtomicBoolean warned = new AtomicBoolean();
 
     ProgramCache(Path folder) {
-        this.folder = folder;
+        this.folder = new PrivateFolder(folder);
     }
 
     /** Names a program by everything that its binary depends on. */
@@ -48,12 +48,11 @@ final class ProgramCache {
 
     /** Returns the binary stored under a key, if there is a sound one. */
     Optional<byte[]> load(String key) {
-        Path file = file(key);
         try {
-            if (!Files.exists(file)) {
+            byte[] content = folder.read(file(key), MOST_BYTES).orElse(null);
+            if (content == null) {
                 return Optional.empty();
             }
-            byte[] content = Files.readAllBytes(file);
             int start = MAGIC.length + HASH_BYTES;
             if (content.length > start && Arrays.equals(content, 0, MAGIC.length, MAGIC, 0, MAGIC.length)) {
                 byte[] binary = Arrays.copyOfRange(content, start, content.length);
@@ -61,7 +60,7 @@ final class ProgramCache {
                     return Optional.of(binary);
                 }
             }
-            warnOnce("ignoring a damaged file in the program cache: " + file);
+            warnOnce("ignoring a damaged file in the program cache: " + folder.path(file(key)));
         } catch (IOException e) {
             warnOnce("cannot read the program cache: " + e);
         }
@@ -71,23 +70,16 @@ final class ProgramCache {
     /** Stores a binary, whole or not at all. */
     void store(String key, byte[] binary) {
         try {
-            Files.createDirectories(folder);
-            Path whole = Files.createTempFile(folder, "program", ".tmp");
-            try {
-                ByteBuffer content = ByteBuffer.allocate(MAGIC.length + HASH_BYTES + binary.length);
-                Files.write(
-                        whole, content.put(MAGIC).put(hash(binary)).put(binary).array());
-                Files.move(whole, file(key), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            } finally {
-                Files.deleteIfExists(whole);
-            }
+            ByteBuffer content = ByteBuffer.allocate(MAGIC.length + HASH_BYTES + binary.length);
+            folder.write(
+                    file(key), content.put(MAGIC).put(hash(binary)).put(binary).array());
         } catch (IOException e) {
             warnOnce("cannot write the program cache: " + e);
         }
     }
 
-    private Path file(String key) {
-        return folder.resolve(key + ".bin");
+    private static String file(String key) {
+        return key + ".bin";
     }
 
     private void warnOnce(String message) {

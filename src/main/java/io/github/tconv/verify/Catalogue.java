@@ -19,6 +19,8 @@ public final class Catalogue {
             ic2_oc3_i9_k4_s2_p-1_e-3
             ic2_oc2_i5_k3_s2_d5_op4
             ic2_oc3_i2_k2_d7_p3
+            ic17_oc34_i5_k3_s2_p1_op1
+            ic2_oc3_i3_k35_s17_p9
             ic3_oc2_i5x4_k3x2_s2x3_d2x3_p1x2_e0x1
             n3_ic3_oc5_i4x6_k3x5_s1x2_d2x3_p2x4_op0x1
             ic6_oc15_g3_i4x5_k3x2_s2x1_p1x0

@@ -77,6 +77,9 @@ class FaultTest {
 
     private static final AtomicInteger WARNINGS = new AtomicInteger();
 
+    /** How often faults at a call ended in which way, for target/faults.md. */
+    private static final Map<String, Map<End, Integer>> ENDS = new TreeMap<>();
+
     private final long before = Handles.live();
 
     /** A release that fails is no exception but a warning; hundreds of them would hide the test's own output. */
@@ -98,8 +101,12 @@ class FaultTest {
     }
 
     @AfterAll
-    static void showWarnings() {
+    static void showWarnings() throws IOException {
         LOG.setUseParentHandlers(true);
+        StringBuilder table = new StringBuilder("| call | exception | same bits |\n|---|---|---|\n");
+        ENDS.forEach((call, ends) -> table.append("| `%s` | %d | %d |\n"
+                .formatted(call, ends.getOrDefault(End.EXCEPTION, 0), ends.getOrDefault(End.SAME_BITS, 0))));
+        Files.writeString(Files.createDirectories(Path.of("target")).resolve("faults.md"), table);
     }
 
     @AfterEach
@@ -217,7 +224,6 @@ class FaultTest {
         List<String> calls = new ArrayList<>();
         Calls.intercept((call, bytes) -> calls.add(call));
         walk.all();
-        Map<String, Map<End, Integer>> ends = new TreeMap<>();
         Map<String, Integer> seen = new TreeMap<>();
         for (int n = 0; n < calls.size(); n++) {
             String call = calls.get(n);
@@ -228,10 +234,9 @@ class FaultTest {
             statuses.addAll(few ? own : own.subList(0, 1));
             for (int status : statuses) {
                 End end = walkWithFault(walk, n, call, status, expected);
-                ends.computeIfAbsent(call, any -> new TreeMap<>()).merge(end, 1, Integer::sum);
+                ENDS.computeIfAbsent(call, any -> new TreeMap<>()).merge(end, 1, Integer::sum);
             }
         }
-        LOG.fine(() -> walk.device + " " + ends);
     }
 
     private static End walkWithFault(Walk walk, int n, String call, int status, List<float[]> expected) {

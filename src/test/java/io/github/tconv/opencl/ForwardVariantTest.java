@@ -25,8 +25,7 @@ import org.junit.jupiter.api.TestFactory;
  */
 class ForwardVariantTest {
     /** Sums of several parts, ragged channels in several vectors, and maps that are cut into tiles of every kind. */
-    private static final List<Problem> IN_PARTS =
-            """
+    static final List<Problem> IN_PARTS = """
             ic70_oc35_i5_k4_s2_p1
             n2_ic67_oc18_i4x5_k3x3_p1x1
             n3_ic3_oc17_i8x10_k4x3_s2x2_p1x1
@@ -37,7 +36,7 @@ class ForwardVariantTest {
             """.lines().map(Problem::parse).toList();
 
     /** Rules that a device's own would not make; those that do not fit a layer leave it to the plain kernel. */
-    private static Map<String, ForwardRule> rules() {
+    static Map<String, ForwardRule> rules() {
         Map<String, ForwardRule> rules = new TreeMap<>();
         // What every device but a processor runs, and what no rule chooses on one.
         rules.put("plain", forced((problem, processor) -> new PlainVariant()));

@@ -35,14 +35,14 @@ class GpuVariantTest {
      * What makes these kernels stumble: several tiles of channels and of pixels, several blocks and parts of a sum, few of
      * them full; neighbours missing before the first lane; all that differs between three axes.
      */
-    private static final List<Problem> AWKWARD = """
+    static final List<Problem> AWKWARD = """
             n2_ic16_oc20_i3x7_k4x3_s2x1_p1x2_op1x0
             ic32_oc20_g2_i3x7_k3x4_s1x2_d2x1_p2x1
             ic2_oc1_i64_k3_p2
             n2_ic4_oc6_g2_i3x2x3_k3x2x3_s2x3x1_d1x1x2_p1x0x2_e0x1x2_op1x2x0
             """.lines().map(Problem::parse).toList();
 
-    private static Map<String, ForwardRule> rules() {
+    static Map<String, ForwardRule> rules() {
         Map<String, ForwardRule> rules = new TreeMap<>();
         rules.put("plain", (problem, device) -> new PlainVariant());
         rules.put("tile, large", forced(layer -> new TileVariant(layer, SMALL)));

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.TestFactory;
  */
 class GradientVariantTest {
     /** Rules for the gradient by the input that a device's own would not make. */
-    private static Map<String, ForwardRule> inputGradientRules() {
+    static Map<String, ForwardRule> inputGradientRules() {
         Map<String, ForwardRule> rules = new TreeMap<>();
         rules.put("plain", forced((problem, processor) -> PlainVariant.ofInputGradient()));
         rules.put(

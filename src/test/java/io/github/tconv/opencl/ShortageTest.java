@@ -45,6 +45,7 @@ class ShortageTest {
         Map<String, ForwardRule> rules = new TreeMap<>();
         rules.put("plain", (problem, device) -> new PlainVariant());
         rules.put("channel-lane", (problem, device) -> ChannelLaneVariant.suiting(problem, Processor.of(device)));
+        rules.put("winograd", SeededBug.rules().get("winograd"));
         rules.put(
                 "x-lane",
                 (problem, device) -> XLaneVariant.fits(LayerShape.of(problem.layer()), Processor.of(device))
@@ -69,11 +70,16 @@ class ShortageTest {
                         .filter(rule -> rule.getKey().equals("plain") || device.hostMemory() == Device.HostMemory.SAME)
                         .map(rule -> DynamicTest.dynamicTest(
                                 rule.getKey() + " on " + device,
-                                () -> split(
-                                        device,
-                                        rule.getValue(),
-                                        // The fast kernels compile for a second each.
-                                        rule.getKey().equals("plain") ? PROBLEMS : PROBLEMS.subList(0, 3)))));
+                                () -> split(device, rule.getValue(), problems(rule.getKey())))));
+    }
+
+    /** The fast kernels compile for a second each. */
+    private static List<Problem> problems(String rule) {
+        return switch (rule) {
+            case "plain" -> PROBLEMS;
+            case "winograd" -> List.of(PROBLEMS.get(2), PROBLEMS.get(7));
+            default -> PROBLEMS.subList(0, 3);
+        };
     }
 
     private static void split(Device device, ForwardRule rule, List<Problem> problems) {
