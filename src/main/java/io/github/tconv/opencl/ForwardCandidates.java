@@ -27,11 +27,9 @@ final class ForwardCandidates {
     private static final List<Kind> KINDS = List.of(
             onProcessors(ChannelLaneVariant::candidates),
             onProcessors(WinogradVariant::candidates),
+            onProcessors(MinimalVariant::candidates),
             onProcessors(XLaneVariant::candidates),
             onProcessors(PhaseLaneVariant::candidates),
-            onProcessors((problem, processor) -> MinimalVariant.fits(LayerShape.of(problem.layer()), processor)
-                    ? List.of(MinimalVariant.suiting(problem, processor))
-                    : List.of()),
             ForwardCandidates::onGpus,
             ForwardCandidates::plain);
 

@@ -2,8 +2,13 @@ package io.github.tconv.opencl;
 
 import io.github.tconv.op.Axis;
 import io.github.tconv.op.Problem;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 
 /**
  * {@code forward_minimal.cl}: two neighbours of a phase from three products instead of four, Winograd's F(2, 2), along
@@ -79,6 +84,29 @@ final class MinimalVariant implements ForwardVariant {
             }
         }
         return best;
+    }
+
+    /** Variants that may be faster than the one that suits best by the model, which is the first. */
+    static List<MinimalVariant> candidates(Problem problem, Processor processor) {
+        LayerShape layer = LayerShape.of(problem.layer());
+        if (!fits(layer, processor)) {
+            return List.of();
+        }
+        MinimalVariant suiting = suiting(problem, processor);
+        List<MinimalVariant> candidates = new ArrayList<>(List.of(suiting));
+        for (int outChunk : IntStream.of(suiting.outChunk, 2 * suiting.outChunk, (suiting.outChunk + 1) / 2)
+                .distinct()
+                .toArray()) {
+            for (int products = 4; products <= processor.accumulators() / 2; products += 2) {
+                MinimalVariant variant = new MinimalVariant(layer, processor, outChunk, products);
+                boolean sensible = outChunk <= layer.oc() && products <= variant.allProducts();
+                boolean known = outChunk == suiting.outChunk && products == suiting.products;
+                if (sensible && !known) {
+                    candidates.add(variant);
+                }
+            }
+        }
+        return List.copyOf(candidates);
     }
 
     /** The largest of a number of nearly equal shares. */
@@ -166,6 +194,29 @@ final class MinimalVariant implements ForwardVariant {
     @Override
     public Tile tileFor(Problem problem) {
         return best(problem);
+    }
+
+    /** The local memory of the tile that suits a problem. */
+    long localBytes(Problem problem) {
+        return best(problem).localBytes();
+    }
+
+    @Override
+    public List<Tile> tiles(Problem problem) {
+        MinimalTile first = best(problem);
+        return Stream.of(
+                        first,
+                        tile(first.vectors, first.pairs, 2 * first.rows),
+                        tile(first.vectors, first.pairs, (first.rows + 1) / 2),
+                        tile(first.vectors, 2 * first.pairs, first.rows),
+                        tile(first.vectors, (first.pairs + 1) / 2, first.rows),
+                        tile(first.vectors + 1, first.pairs, first.rows),
+                        tile(Math.max(1, first.vectors - 1), first.pairs, first.rows))
+                .filter(tile -> tile == first || tile.isSensible(problem))
+                .collect(Collectors.toMap(MinimalTile::constants, Tile.class::cast, (a, b) -> a, LinkedHashMap::new))
+                .values()
+                .stream()
+                .toList();
     }
 
     private MinimalTile best(Problem problem) {
@@ -295,6 +346,13 @@ final class MinimalVariant implements ForwardVariant {
             // The last round of work-items leaves threads idle.
             double turns = Math.ceil(items / processor.threads());
             return (multiply + keep + stage + clear + gather) * turns;
+        }
+
+        private boolean isSensible(Problem problem) {
+            return vectors * products <= processor.accumulators()
+                    && pairs <= gridPairs(problem)
+                    && rows <= gridRows(problem)
+                    && cycles(problem) < Double.POSITIVE_INFINITY;
         }
 
         private double iteration(int tileVectors) {

@@ -318,15 +318,16 @@ final class XLaneVariant implements ForwardVariant {
         }
 
         /**
-         * Halves an item's share until every thread has some: first rows, of which few are staged twice then, then
-         * channels, for which all are, then columns.
+         * Halves an item's share until every thread has some: first rows, then channels, then columns. Fewer items are
+         * enough where halving means that rows, or all of the input, are staged twice.
          */
         XTile sharedBy(int threads, Problem problem) {
             XTile tile = this;
-            while (tile.rows > 1 && tile.items(problem) < 16L * threads) {
+            long enough = LayerShape.span(layer.height(), layer.height().kernel()) > 0 ? 8L : 16L;
+            while (tile.rows > 1 && tile.items(problem) < enough * threads) {
                 tile = new XTile(vectors, tile.rowTiles, (tile.rows + 1) / 2, tile.outTiles);
             }
-            while (tile.outTiles > 1 && tile.items(problem) < 16L * threads) {
+            while (tile.outTiles > 1 && tile.items(problem) < 8L * threads) {
                 tile = new XTile(vectors, tile.rowTiles, tile.rows, (tile.outTiles + 1) / 2);
             }
             while (tile.rowTiles > 1 && tile.items(problem) < 4L * threads) {

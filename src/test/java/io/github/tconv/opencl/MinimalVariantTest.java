@@ -1,0 +1,71 @@
+package io.github.tconv.opencl;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.tconv.op.Problem;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class MinimalVariantTest {
+    private static final Processor WIDE = new Processor(16, 32, 2, 1 << 20, true);
+    private static final Processor NARROW = new Processor(8, 16, 4, 1 << 18, true);
+
+    private static Problem problem(String descriptor) {
+        return Problem.parse(descriptor).asRank3();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "ic64_oc32_i1000000_k4_s2_p1",
+                "ic512_oc3_i300x2000_k4x4_s2x2_p1x1",
+                "n16_ic48_oc3_i8x8_k4x4_s2x2_p1x1"
+            })
+    void aTileFillsLocalMemoryAtMostAndIsNoSmallerThanItMust(String descriptor) {
+        Problem problem = problem(descriptor);
+        for (Processor processor : List.of(WIDE, NARROW)) {
+            MinimalVariant variant = MinimalVariant.suiting(problem, processor);
+            long[] items = variant.tileFor(problem).range(problem).global();
+            double positions = (double) problem.batch() * Grid.points(problem, 1) * Grid.points(problem, 2);
+
+            assertTrue(variant.localBytes(problem) <= processor.localBytes(), descriptor);
+            assertTrue(positions / items[0] / items[1] / items[2] >= 4, () -> descriptor + " on " + processor);
+        }
+    }
+
+    @Test
+    void onlyAKernelOfTwiceItsStrideFits() {
+        assertTrue(fits("ic2_oc2_i5x5_k3x4_s1x2"));
+        assertFalse(fits("ic2_oc2_i5x5_k4x3_s2x2"));
+        assertFalse(fits("ic2_oc2_i5x5_k4x4_s2x2_d1x2"));
+        assertFalse(MinimalVariant.candidates(problem("ic2_oc2_i5x5_k4x4_s2x2"), WIDE)
+                .isEmpty());
+        assertTrue(MinimalVariant.candidates(problem("ic2_oc2_i5x5_k4x3_s2x2"), WIDE)
+                .isEmpty());
+    }
+
+    private static boolean fits(String descriptor) {
+        return MinimalVariant.fits(LayerShape.of(problem(descriptor).layer()), WIDE);
+    }
+
+    @Test
+    void candidatesAndTheirTilesDiffer() {
+        Problem problem = problem("ic48_oc21_i64x64_k4x4_s2x2_p1x1");
+        List<MinimalVariant> candidates = MinimalVariant.candidates(problem, WIDE);
+
+        assertEquals(
+                candidates.size(),
+                candidates.stream().map(ForwardCandidates::label).distinct().count());
+        for (MinimalVariant candidate : candidates) {
+            List<ForwardVariant.Tile> tiles = candidate.tiles(problem);
+            assertEquals(candidate.tileFor(problem).constants(), tiles.get(0).constants());
+            assertEquals(
+                    tiles.size(),
+                    tiles.stream().map(ForwardCandidates::label).distinct().count());
+        }
+    }
+}
