@@ -74,7 +74,7 @@ final class ArchitectureTest {
             .whereLayer("verify")
             .mayOnlyAccessLayers("op", "face")
             .whereLayer("lesson")
-            .mayOnlyAccessLayers("op", "face")
+            .mayOnlyAccessLayers("op", "face", "network")
             .whereLayer("network")
             .mayOnlyAccessLayers("op", "face", "io")
             .whereLayer("picture")

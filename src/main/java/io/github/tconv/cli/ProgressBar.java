@@ -42,13 +42,18 @@ final class ProgressBar implements AutoCloseable {
         shown = true;
     }
 
-    /** Removes the bar. Idempotent. */
-    @Override
-    public void close() {
+    /** Removes the bar until it is shown again, for lines of text between. */
+    void clear() {
         if (shown) {
             target.print("\r" + " ".repeat(WIDTH + "[] 100 %".length()) + "\r");
             target.flush();
             shown = false;
         }
+    }
+
+    /** Removes the bar. Idempotent. */
+    @Override
+    public void close() {
+        clear();
     }
 }

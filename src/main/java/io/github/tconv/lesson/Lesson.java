@@ -176,7 +176,7 @@ public final class Lesson {
         return new int[] {size, between, back.problem(1, between, between).outputSize(0)};
     }
 
-    private static Convolution roundTripLayer() {
+    static Convolution roundTripLayer() {
         return roundTrip(Convolution.of2d().channels(FEW, MANY)).build();
     }
 
