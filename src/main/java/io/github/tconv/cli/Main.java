@@ -23,6 +23,8 @@ import picocli.CommandLine.Spec;
             DevicesCommand.class,
             RunCommand.class,
             UpscaleCommand.class,
+            TrainCommand.class,
+            QualityCommand.class,
             VerifyCommand.class,
             LessonCommand.class,
             BenchCommand.class,

@@ -6,6 +6,8 @@ import io.github.tconv.io.InvalidFileException;
 import io.github.tconv.io.Picture;
 import io.github.tconv.io.PictureFile;
 import io.github.tconv.io.PictureFormat;
+import io.github.tconv.picture.DetailModel;
+import io.github.tconv.picture.DetailUpscaler;
 import io.github.tconv.picture.Filter;
 import io.github.tconv.picture.Upscaler;
 import java.io.IOException;
@@ -13,10 +15,12 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -49,10 +53,9 @@ final class UpscaleCommand implements Runnable {
     @Option(
             names = "--scale",
             paramLabel = "N",
-            required = true,
-            description = "Output pixels an input pixel along each axis, 1 to " + Upscaler.MAX_SCALE + ".")
-    @SuppressWarnings("NullAway.Init") // set by picocli
-    private String scale;
+            description = "Output pixels an input pixel along each axis, 1 to " + Upscaler.MAX_SCALE
+                    + "; a model's is 2, and need not be given.")
+    private @Nullable String scale;
 
     @Option(
             names = "--filter",
@@ -61,7 +64,16 @@ final class UpscaleCommand implements Runnable {
                 "nearest (box), bilinear (triangle), bicubic (Catmull-Rom, a = -0.5) or lanczos (a = 3).",
                 "Default: lanczos."
             })
-    private String filter = "lanczos";
+    private @Nullable String filter;
+
+    @Option(
+            names = "--model",
+            paramLabel = "MODEL",
+            description = {
+                "photo, a network that comes with tconv and learned from photographs, or a file that 'tconv train' wrote.",
+                "It adds detail to the enlargement by the filter that it learned with."
+            })
+    private @Nullable String model;
 
     @Mixin
     private final DeviceOption device = new DeviceOption();
@@ -69,29 +81,52 @@ final class UpscaleCommand implements Runnable {
     @Override
     public void run() {
         int factor = factor();
-        Filter chosen = Filter.of(filter);
+        DetailModel detail = detail(factor);
+        Filter chosen = detail == null ? Filter.of(filter == null ? "lanczos" : filter) : detail.filter();
         PictureFormat format = PictureFormat.of(out);
         Picture read = PictureFile.read(in);
         format.checkSize((long) read.width() * factor, (long) read.height() * factor);
         Picture picture = format == PictureFormat.JPEG ? read.withoutAlpha() : read;
         try (AtomicFile file = AtomicFile.create(out);
                 Engine engine = device.open();
-                Upscaler upscaler = new Upscaler(engine, chosen, factor)) {
+                Upscaler upscaler = new Upscaler(engine, chosen, factor);
+                DetailUpscaler detailed = detail == null ? null : new DetailUpscaler(engine, detail)) {
             // Before the clock starts: the kernel is compiled here, once for this layer and all sizes.
-            Picture large = upscaler.upscale(picture);
+            Picture large = detailed == null ? upscaler.upscale(picture) : detailed.upscale(picture);
             long start = System.nanoTime();
             try (ProgressBar progress = new ProgressBar(spec.commandLine().getErr())) {
                 PictureFile.write(large, format, file, rows -> progress.show(rows, large.height()));
             }
             file.commit();
             double seconds = (System.nanoTime() - start) / 1e9;
-            report(picture, large, chosen, engine, seconds, spec.commandLine().getOut());
+            String by = chosen.description() + (detail == null ? "" : " and the detail of model " + model);
+            report(picture, large, by, engine, seconds, spec.commandLine().getOut());
         } catch (IOException e) {
             throw InvalidFileException.unwritable(out, e);
         }
     }
 
+    private @Nullable DetailModel detail(int factor) {
+        if (model == null) {
+            return null;
+        }
+        if (filter != null) {
+            throw new IllegalArgumentException(
+                    "--filter must not be given together with --model, which decides it: " + filter);
+        }
+        if (factor != DetailModel.SCALE) {
+            throw new IllegalArgumentException("the scale of a model is %d: %d".formatted(DetailModel.SCALE, factor));
+        }
+        return DetailModel.read(model);
+    }
+
     private int factor() {
+        if (scale == null) {
+            if (model == null) {
+                throw new ParameterException(spec.commandLine(), "Missing required option: '--scale=N'");
+            }
+            return DetailModel.SCALE;
+        }
         try {
             int factor = Integer.parseInt(scale);
             Upscaler.checkScale(factor);
@@ -102,7 +137,7 @@ final class UpscaleCommand implements Runnable {
         }
     }
 
-    private void report(Picture from, Picture to, Filter by, Engine engine, double seconds, PrintWriter target) {
+    private void report(Picture from, Picture to, String by, Engine engine, double seconds, PrintWriter target) {
         target.println(String.format(
                 Locale.ROOT,
                 "%s: %d x %d to %d x %d, %s, %d bit, %s, on %s in %.2f s: %.1f megapixels/s",
@@ -113,7 +148,7 @@ final class UpscaleCommand implements Runnable {
                 to.height(),
                 List.of("grey", "grey and alpha", "RGB", "RGBA").get(to.channels() - 1),
                 to.maximum() == 255 ? 8 : 16,
-                by.description(),
+                by,
                 engine.describe(),
                 seconds,
                 1e-6 * to.width() * to.height() / seconds));

@@ -2,11 +2,15 @@ package io.github.tconv.io;
 
 import io.github.tconv.io.SafetensorsHeader.Entry;
 import io.github.tconv.op.Tensor;
+import java.io.ByteArrayInputStream;
 import java.io.EOFException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
+import java.nio.channels.ReadableByteChannel;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -39,6 +43,8 @@ public record Safetensors(Map<String, Tensor> tensors, Map<String, String> other
     private static final long MAX_HEADER_BYTES = 1 << 24;
     /** The values begin at a multiple of this, so that they can be mapped. The format asks for 8. */
     private static final int ALIGNMENT_BYTES = 64;
+    /** At a time. */
+    private static final int SKIPPED_BYTES = 1 << 13;
 
     /**
      * Takes the maps as they are.
@@ -70,7 +76,7 @@ public record Safetensors(Map<String, Tensor> tensors, Map<String, String> other
             throw new InvalidFileException(file, "file must be a regular one: it is " + kind);
         }
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            return read(channel);
+            return read(channel, channel.size());
         } catch (NoSuchFileException e) {
             throw new InvalidFileException(file, "file must exist: no such file");
         } catch (IOException e) {
@@ -80,8 +86,22 @@ public record Safetensors(Map<String, Tensor> tensors, Map<String, String> other
         }
     }
 
-    private static Safetensors read(FileChannel channel) throws IOException {
-        long size = channel.size();
+    /**
+     * Reads a file that is in memory.
+     *
+     * @param file its bytes
+     * @return its tensors
+     * @throws IllegalArgumentException if it breaks a rule of the format; the message has the rule and the value
+     */
+    public static Safetensors read(byte[] file) {
+        try (ReadableByteChannel channel = Channels.newChannel(new ByteArrayInputStream(file))) {
+            return read(channel, file.length);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static Safetensors read(ReadableByteChannel channel, long size) throws IOException {
         if (size < Long.BYTES) {
             throw new IllegalArgumentException(
                     "a safetensors file must begin with its header's length in %d bytes: it has %d"
@@ -103,10 +123,11 @@ public record Safetensors(Map<String, Tensor> tensors, Map<String, String> other
         for (Entry entry : header.entries()) {
             if (entry.type().equals("F32") && entry.begin() < entry.end()) {
                 Tensor tensor = Tensor.zeros(shape(entry));
-                readFully(channel.position(Long.BYTES + length + entry.begin()), tensor.memory());
+                readFully(channel, tensor.memory());
                 toLittleEndian(tensor);
                 tensors.put(entry.name(), tensor);
             } else {
+                skip(channel, entry.end() - entry.begin());
                 others.put(entry.name(), entry.describe());
             }
         }
@@ -132,7 +153,18 @@ public record Safetensors(Map<String, Tensor> tensors, Map<String, String> other
         }
     }
 
-    private static ByteBuffer readFully(FileChannel channel, ByteBuffer buffer) throws IOException {
+    private static void skip(ReadableByteChannel channel, long bytes) throws IOException {
+        if (channel instanceof FileChannel file) {
+            file.position(file.position() + bytes);
+            return;
+        }
+        ByteBuffer dropped = ByteBuffer.allocate((int) Math.min(bytes, SKIPPED_BYTES));
+        for (long left = bytes; left > 0; left -= dropped.limit()) {
+            readFully(channel, dropped.clear().limit((int) Math.min(left, dropped.capacity())));
+        }
+    }
+
+    private static ByteBuffer readFully(ReadableByteChannel channel, ByteBuffer buffer) throws IOException {
         while (buffer.hasRemaining()) {
             if (channel.read(buffer) < 0) {
                 throw new EOFException("the file became shorter while it was read");

@@ -108,24 +108,32 @@ final class SafetensorsTest {
                         + "\"__metadata__\":{\"format\":\"pt\\u00e9\"},"
                         + tensor("count", "I64", "[]", 12, 20)
                         + ","
+                        + tensor("long", "U8", "[9000]", 20, 9020)
+                        + ","
+                        + tensor("last", "F32", "[1]", 9020, 9024)
+                        + ","
                         + tensor("none", "F32", "[0,9]", 12, 12)
                         + ","
                         + tensor("a", "F32", "[]", 0, 4)
                         + "}  \n ",
-                20);
-        int values = bytes.length - 20;
+                9024);
+        int values = bytes.length - 9024;
         ByteBuffer.wrap(bytes)
                 .order(ByteOrder.LITTLE_ENDIAN)
                 .putFloat(values, 5)
                 .putFloat(values + 8, 7);
         Safetensors read = Safetensors.read(write(bytes));
-        assertEquals(List.of("a", "b"), List.copyOf(read.tensors().keySet()));
+        assertEquals(List.of("a", "b", "last"), List.copyOf(read.tensors().keySet()));
         assertArrayEquals(new int[] {1}, read.tensors().get("a").shape());
         assertArrayEquals(new float[] {5}, read.tensors().get("a").toArray());
         assertArrayEquals(new int[] {1, 2}, read.tensors().get("b").shape());
         assertArrayEquals(new float[] {0, 7}, read.tensors().get("b").toArray());
-        assertEquals(Map.of("count", "I64()", "none", "F32(0, 9)"), read.others());
+        assertEquals(Map.of("count", "I64()", "none", "F32(0, 9)", "long", "U8(9000)"), read.others());
         assertEquals(Map.of("format", "pté"), read.metadata());
+        Safetensors inMemory = Safetensors.read(bytes);
+        assertEquals(read.others(), inMemory.others());
+        assertEquals(
+                read.tensors().get("b").memory(), inMemory.tensors().get("b").memory());
     }
 
     @Test
@@ -272,17 +280,16 @@ final class SafetensorsTest {
 
     /** Every single byte of a small file set to every value of some: an answer or a refusal, nothing else. */
     @Test
-    void anyDamagedByteIsReadOrRefused() throws IOException {
+    void anyDamagedByteIsReadOrRefused() {
         byte[] good = file("{" + tensor("w", "F32", "[2,1]", 0, 8) + ",\"__metadata__\":{\"a\":\"b\"}}", 8);
         for (int at = 0; at < good.length; at++) {
             for (int value : new int[] {0, 1, '"', '{', '}', '[', ']', ',', '9', '\\', 0x80, 0xff}) {
                 byte[] damaged = good.clone();
                 damaged[at] = (byte) value;
-                Path file = write(damaged);
                 try {
-                    Safetensors.read(file);
-                } catch (InvalidFileException e) {
-                    assertTrue(e.getMessage().startsWith(file.toString()), e.getMessage());
+                    Safetensors.read(damaged);
+                } catch (IllegalArgumentException e) {
+                    assertFalse(e.getMessage().isBlank());
                 }
             }
         }
