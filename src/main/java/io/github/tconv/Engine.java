@@ -468,6 +468,39 @@ public final class Engine implements AutoCloseable {
         return whileOpen(() -> new Prepared(this, layer, backend.prepare(layer, weight, bias, activation)));
     }
 
+    /**
+     * Readies a convolution and its weight for many calls: the weight is brought to the device and the kernels are
+     * compiled once, for every batch and size.
+     *
+     * @param layer the convolution
+     * @param weight the layer's weight {@code (outChannels, inChannels / groups, kernel...)}, which is copied
+     * @param bias one value an output channel, copied too, or null for none
+     * @param activation the function applied to every output element while it is stored; its slopes are copied too
+     * @return the prepared convolution, to be closed; closing the engine closes it too
+     */
+    public PreparedConvolution prepare(Convolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
+        check("weight", weight, layer.weightShape());
+        checkBias(bias, layer.outChannels());
+        Tensor slopes = activation.slopes();
+        if (slopes != null) {
+            check("slopes", slopes, layer.outChannels());
+        }
+        return whileOpen(() -> new PreparedConvolution(
+                this, layer, backend.prepareAdjoint(layer.adjoint(), weight, bias, activation)));
+    }
+
+    /**
+     * Readies a convolution as {@link #prepare(Convolution, Tensor, Tensor, Activation)} does, without an activation.
+     *
+     * @param layer the convolution
+     * @param weight the layer's weight {@code (outChannels, inChannels / groups, kernel...)}, which is copied
+     * @param bias one value an output channel, copied too, or null for none
+     * @return the prepared convolution, to be closed; closing the engine closes it too
+     */
+    public PreparedConvolution prepare(Convolution layer, Tensor weight, @Nullable Tensor bias) {
+        return prepare(layer, weight, bias, Activation.none());
+    }
+
     /** Waits for running calls and frees the device. Prepared layers of this engine are freed with it. Idempotent. */
     @Override
     public void close() {

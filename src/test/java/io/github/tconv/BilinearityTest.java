@@ -8,6 +8,7 @@ import io.github.tconv.op.ConvolutionMatrix;
 import io.github.tconv.op.Layers;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
+import io.github.tconv.op.TransposedConvolution;
 import java.util.Arrays;
 import java.util.Random;
 import java.util.function.UnaryOperator;
@@ -120,6 +121,43 @@ class BilinearityTest {
                 ENGINE.weightGradient(problem.layer(), x, gy),
                 seed);
         differs(b, bias -> dot(ENGINE.forward(problem.layer(), x, w, bias), gy), ENGINE.biasGradient(gy), seed);
+    }
+
+    /**
+     * The gradients of the gradients, which are the operations again (see {@code native-notes/0016}): a loss is the dot
+     * product of an operation with a cotangent of its result's shape.
+     */
+    @Property(tries = 50)
+    void everyDoubleGradientIsAFiniteDifference(@ForAll Problem problem, @ForAll long seed) {
+        TransposedConvolution layer = problem.layer();
+        Tensor x = integers(seed, problem.inputShape());
+        Tensor w = integers(seed + 1, layer.weightShape());
+        Tensor gy = integers(seed + 2, problem.outputShape());
+        Tensor u = integers(seed + 3, problem.inputShape());
+        Tensor v = integers(seed + 4, layer.weightShape());
+        Tensor c = integers(seed + 5, layer.outChannels());
+        // The gradient by the input, by each of its operands.
+        differs(gy, g -> dot(ENGINE.inputGradient(layer, g, w), u), forward(problem, u, w), seed);
+        differs(
+                w,
+                weight -> dot(ENGINE.inputGradient(layer, gy, weight), u),
+                ENGINE.weightGradient(layer, u, gy),
+                seed);
+        // The gradient by the weight.
+        differs(x, input -> dot(ENGINE.weightGradient(layer, input, gy), v), ENGINE.inputGradient(layer, gy, v), seed);
+        differs(gy, g -> dot(ENGINE.weightGradient(layer, x, g), v), forward(problem, x, v), seed);
+        // The gradient by the bias.
+        differs(gy, g -> dot(ENGINE.biasGradient(g), c), laidOver(c, problem.outputShape()), seed);
+    }
+
+    /** One value a channel, at each place of it. */
+    private static Tensor laidOver(Tensor channels, int[] shape) {
+        Tensor tensor = Tensor.zeros(shape);
+        int plane = tensor.elements() / (shape[0] * shape[1]);
+        for (int i = 0; i < tensor.elements(); i++) {
+            tensor.set(i, channels.get(i / plane % shape[1]));
+        }
+        return tensor;
     }
 
     private interface Loss {

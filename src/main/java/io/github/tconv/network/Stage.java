@@ -2,9 +2,9 @@ package io.github.tconv.network;
 
 import io.github.tconv.Engine;
 import io.github.tconv.Prepared;
+import io.github.tconv.PreparedConvolution;
 import io.github.tconv.op.Activation;
 import io.github.tconv.op.Convolution;
-import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
 import java.util.ArrayList;
@@ -67,7 +67,8 @@ interface Stage extends AutoCloseable {
         if (first instanceof Layer.Transposed t) {
             return new Transposing(t.layer(), engine.prepare(t.layer(), weight, bias, activation));
         }
-        return new Convolving(engine, ((Layer.Convolved) first).layer(), weight, bias, activation);
+        Convolution convolution = ((Layer.Convolved) first).layer();
+        return new Convolving(convolution, engine.prepare(convolution, weight, bias, activation));
     }
 
     private static Activation activation(Layer last, Map<String, Tensor> weights) {
@@ -154,28 +155,22 @@ interface Stage extends AutoCloseable {
         }
     }
 
-    /** A convolution: the adjoint's gradient by its input. */
-    record Convolving(
-            Engine engine,
-            Convolution layer,
-            Tensor weight,
-            @Nullable Tensor bias,
-            Activation activation) implements Stage {
+    /** A convolution, prepared. */
+    record Convolving(Convolution layer, PreparedConvolution prepared) implements Stage {
         @Override
         public void forward(Tensor input, Tensor output) {
-            Problem problem = layer.problem(input.size(0), Tape.spatial(input));
-            engine.inputGradient(problem, input, weight, bias, output);
-            Elementwise.activate(activation, output, output);
+            prepared.forward(input, output);
         }
 
         @Override
         public long workspaceBytes(int... inputShape) {
-            return 0;
+            return prepared.workspaceBytes(
+                    layer.problem(inputShape[0], java.util.Arrays.copyOfRange(inputShape, 2, inputShape.length)));
         }
 
         @Override
         public void close() {
-            // Holds nothing.
+            prepared.close();
         }
     }
 }

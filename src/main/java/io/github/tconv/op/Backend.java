@@ -95,6 +95,21 @@ public interface Backend extends AutoCloseable {
     PreparedLayer prepare(TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation);
 
     /**
+     * Readies the adjoint convolution of a layer with its weight for many calls of any batch and size.
+     *
+     * @param layer the layer, whose output the convolution reads and whose input it writes
+     * @param weight the layer's weight; later changes to it have no effect
+     * @param bias one value an input channel of the layer, or null for zeros; later changes to it have no effect
+     * @param activation applied to every element written; later changes to its slopes, one an input channel of the layer,
+     *     have no effect
+     * @return the prepared convolution: its {@code forward} reads what has the shape of a problem's output, and its
+     *     residual and what it writes have the shape of the problem's input
+     * @throws DeviceException if the device fails
+     */
+    PreparedLayer prepareAdjoint(
+            TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation);
+
+    /**
      * Makes a tensor for a result, of whatever values: every operation writes all elements of its result.
      *
      * @param shape the sizes, outermost first, each at least 1

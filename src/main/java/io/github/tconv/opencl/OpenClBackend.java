@@ -298,6 +298,22 @@ public final class OpenClBackend implements Backend {
     }
 
     @Override
+    public PreparedLayer prepareAdjoint(
+            TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
+        return new PreparedForward(
+                session,
+                layer,
+                weight,
+                bias,
+                activation,
+                Parts.INPUT_GRADIENT,
+                gradientRules.inputGradient(),
+                true,
+                // Its trials know of no activation yet.
+                SelfCheck.OFF);
+    }
+
+    @Override
     public void close() {
         lifetime.closedByOwner.set(true);
         leak.clean();

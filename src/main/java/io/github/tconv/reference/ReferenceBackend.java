@@ -74,12 +74,12 @@ public final class ReferenceBackend implements Backend {
     }
 
     /** Adds the residual and applies the activation. */
-    private static void finish(double[] row, Activation activation, int oc, @Nullable Tensor residual, int first) {
+    private static void finish(double[] row, Activation activation, int channel, @Nullable Tensor residual, int first) {
         if (residual == null && activation.kind() == Activation.Kind.NONE) {
             return;
         }
-        for (int ow = 0; ow < row.length; ow++) {
-            row[ow] = activation.apply(row[ow] + (residual == null ? 0 : residual.get(first + ow)), oc);
+        for (int w = 0; w < row.length; w++) {
+            row[w] = activation.apply(row[w] + (residual == null ? 0 : residual.get(first + w)), channel);
         }
     }
 
@@ -99,16 +99,29 @@ public final class ReferenceBackend implements Backend {
 
     @Override
     public void inputGradient(
+            Problem problem, Operand outputGradient, Operand weight, @Nullable Operand bias, Operand inputGradient) {
+        inputGradient(
+                problem,
+                host(outputGradient),
+                host(weight),
+                hostOrNull(bias),
+                Activation.none(),
+                null,
+                host(inputGradient));
+    }
+
+    private static void inputGradient(
             Problem problem,
-            Operand outputGradient,
-            Operand weight,
-            @Nullable Operand givenBias,
-            Operand inputGradient) {
+            Tensor outputGradient,
+            Tensor weight,
+            @Nullable Tensor bias,
+            Activation activation,
+            @Nullable Tensor residual,
+            Tensor inputGradient) {
         Sizes z = new Sizes(problem);
-        FloatBuffer gy = host(outputGradient).floats();
-        FloatBuffer w = host(weight).floats();
-        FloatBuffer gx = host(inputGradient).floats();
-        Tensor bias = hostOrNull(givenBias);
+        FloatBuffer gy = outputGradient.floats();
+        FloatBuffer w = weight.floats();
+        FloatBuffer gx = inputGradient.floats();
         parallel(z.batch * z.ic, plane -> {
             int n = plane / z.ic;
             int ic = plane % z.ic;
@@ -127,7 +140,9 @@ public final class ReferenceBackend implements Backend {
                             }
                         }
                     }
-                    store(row, gx, z.inputRow(n, ic, id, ih));
+                    int first = z.inputRow(n, ic, id, ih);
+                    finish(row, activation, ic, residual, first);
+                    store(row, gx, first);
                 }
             }
         });
@@ -210,9 +225,33 @@ public final class ReferenceBackend implements Backend {
         });
     }
 
+    /** Either direction of a layer. */
+    @FunctionalInterface
+    private interface Direction {
+        void compute(
+                Problem problem,
+                Tensor read,
+                Tensor weight,
+                @Nullable Tensor bias,
+                Activation activation,
+                @Nullable Tensor residual,
+                Tensor written);
+    }
+
     @Override
     public PreparedLayer prepare(
             TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
+        return prepared(ReferenceBackend::forward, weight, bias, activation);
+    }
+
+    @Override
+    public PreparedLayer prepareAdjoint(
+            TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
+        return prepared(ReferenceBackend::inputGradient, weight, bias, activation);
+    }
+
+    private static PreparedLayer prepared(
+            Direction direction, Tensor weight, @Nullable Tensor bias, Activation activation) {
         Tensor keptWeight = weight.copy();
         Tensor keptBias = bias == null ? null : bias.copy();
         Tensor slopes = activation.slopes();
@@ -220,7 +259,7 @@ public final class ReferenceBackend implements Backend {
         return new PreparedLayer() {
             @Override
             public void forward(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
-                ReferenceBackend.forward(
+                direction.compute(
                         problem, host(input), keptWeight, keptBias, keptActivation, hostOrNull(residual), host(output));
             }
 

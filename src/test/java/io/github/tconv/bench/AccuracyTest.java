@@ -8,6 +8,7 @@ import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.reference.ReferenceBackend;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class AccuracyTest {
@@ -27,6 +28,17 @@ class AccuracyTest {
         // It adds in double, so what is left is one rounding to float.
         assertTrue(accuracy.maxError() <= 0x1p-24, () -> "error " + accuracy.maxError());
         assertTrue(accuracy.rmsError() <= 0x1p-24, () -> "error " + accuracy.rmsError());
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void theGradientsOfTheReferenceAreRightToTheirLastRounding(BenchmarkOperation operation) {
+        Operands operands = Operands.random(Problem.parse("n2_ic4_oc6_g2_i5x4_k3x2_s2x3_d2x1_p1x0_op1x0"), operation);
+
+        Accuracy accuracy = new Accuracy.Sample(operands).of(reference(operands));
+
+        assertTrue(accuracy.withinBound());
+        assertTrue(accuracy.maxError() <= 0x1p-24, () -> "error " + accuracy.maxError());
     }
 
     @ParameterizedTest
@@ -50,10 +62,17 @@ class AccuracyTest {
     }
 
     private static Tensor reference(Operands operands) {
-        Tensor output = Tensor.zeros(operands.problem().outputShape());
+        Problem problem = operands.problem();
+        Tensor result = Tensor.zeros(operands.operation().resultShape(problem));
         try (ReferenceBackend backend = new ReferenceBackend()) {
-            backend.forward(operands.problem(), operands.input(), operands.weight(), null, output);
+            switch (operands.operation()) {
+                case FORWARD -> backend.forward(problem, operands.input(), operands.weight(), null, result);
+                case INPUT_GRADIENT ->
+                    backend.inputGradient(problem, operands.outputGradient(), operands.weight(), null, result);
+                case WEIGHT_GRADIENT ->
+                    backend.weightGradient(problem, operands.input(), operands.outputGradient(), result);
+            }
         }
-        return output;
+        return result;
     }
 }

@@ -94,7 +94,16 @@ public final class OnDevice implements Backend {
     @Override
     public PreparedLayer prepare(
             TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
-        PreparedLayer prepared = backend.prepare(layer, weight, bias, activation);
+        return through(backend.prepare(layer, weight, bias, activation));
+    }
+
+    @Override
+    public PreparedLayer prepareAdjoint(
+            TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
+        return through(backend.prepareAdjoint(layer, weight, bias, activation));
+    }
+
+    private PreparedLayer through(PreparedLayer prepared) {
         return new PreparedLayer() {
             @Override
             public void forward(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
