@@ -6,4 +6,4 @@ cd "$(dirname "$0")/.."
 vendors=$(mktemp -d)
 trap 'rm -rf "$vendors"' EXIT
 cp /etc/OpenCL/vendors/rusticl.icd "$vendors"
-RUSTICL_ENABLE=llvmpipe OCL_ICD_VENDORS="$vendors/" ./verify "$@"
+RUSTICL_ENABLE=llvmpipe OCL_ICD_VENDORS="$vendors/" ./verify -Dtconv.wholeCatalogue=true "$@"
