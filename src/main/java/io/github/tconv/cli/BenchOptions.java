@@ -10,8 +10,11 @@ import io.github.tconv.bench.Entrant;
 import io.github.tconv.bench.LayerResult;
 import io.github.tconv.bench.Ours;
 import io.github.tconv.bench.Rounds;
+import io.github.tconv.bench.Soak;
 import io.github.tconv.io.AtomicFile;
 import io.github.tconv.io.InvalidFileException;
+import io.github.tconv.op.Problem;
+import io.github.tconv.opencl.OpenClBackend;
 import io.github.tconv.opencl.PeakFma;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -23,6 +26,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -32,6 +36,9 @@ import picocli.CommandLine.TypeConversionException;
 
 /** The options of every command that measures, and the measurement that they ask for. */
 public final class BenchOptions {
+    /** Of a few thousand products, so that the calls themselves are what it costs. */
+    private static final String SMALL = "ic4_oc6_i8x8_k3x3_s2x2_p1x1";
+
     @Option(
             names = "--device",
             paramLabel = "DEVICE",
@@ -172,6 +179,43 @@ public final class BenchOptions {
         }
     }
 
+    /** Makes very many calls of the first chosen problem, or of a small one, and prints what the process holds. */
+    void soak(int calls, PrintWriter out) {
+        if (calls < 1) {
+            throw new IllegalArgumentException("soak must be a positive number of calls: " + calls);
+        }
+        Problem problem = problems.isEmpty() && layers.isEmpty() && ownLayers == null
+                ? Problem.parse(SMALL)
+                : chosen().get(0).problem();
+        try (Engine engine = Tconv.open(selector())) {
+            out.printf("%s, %s%n", problem, engine.describe());
+            out.printf("%9s  %12s  %7s  %8s%n", "calls", "resident MiB", "handles", "us/call");
+            new Soak(calls, engine, problem).run(report -> {
+                out.printf(
+                        Locale.ROOT,
+                        "%9d  %12s  %7d  %8.1f%n",
+                        report.calls(),
+                        report.residentBytes().isPresent()
+                                ? String.format(
+                                        Locale.ROOT,
+                                        "%.1f",
+                                        report.residentBytes().getAsLong() / 1048576.0)
+                                : "unknown",
+                        report.handles(),
+                        report.microseconds());
+                out.flush();
+            });
+        }
+        out.printf("after closing: %d handles%n", OpenClBackend.nativeHandles());
+        out.flush();
+    }
+
+    private String selector() {
+        String fromEnvironment = System.getenv("TCONV_DEVICE");
+        String auto = fromEnvironment == null || fromEnvironment.isBlank() ? "auto" : fromEnvironment;
+        return device == null ? auto : device;
+    }
+
     private List<BenchmarkLayer> chosen() {
         boolean suite = !layers.isEmpty() || (problems.isEmpty() && ownLayers == null);
         return Stream.of(
@@ -193,9 +237,7 @@ public final class BenchOptions {
     }
 
     private BenchmarkReport measure(List<BenchmarkLayer> chosen, List<Entrant> peers, int threads, PrintWriter err) {
-        String fromEnvironment = System.getenv("TCONV_DEVICE");
-        String auto = fromEnvironment == null || fromEnvironment.isBlank() ? "auto" : fromEnvironment;
-        String selector = device == null ? auto : device;
+        String selector = selector();
         Optional<PeakFma> peak = PeakFma.open(selector);
         try (Engine engine = Tconv.open(selector)) {
             List<Entrant> entrants =

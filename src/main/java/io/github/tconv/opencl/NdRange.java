@@ -37,6 +37,15 @@ record NdRange(long[] global, long[] local) {
         return new NdRange(elements, local);
     }
 
+    /** How many work-items there are. */
+    long items() {
+        long items = 1;
+        for (long size : global) {
+            items *= size;
+        }
+        return items;
+    }
+
     private static long roundUp(long elements) {
         return (elements + LANES - 1) / LANES * LANES;
     }

@@ -110,6 +110,16 @@ public final class OpenClBackend implements Backend {
     }
 
     /**
+     * Counts the native handles that this process owns through this library: of contexts, queues, programs, kernels,
+     * buffers and events.
+     *
+     * @return 0 if every engine is closed
+     */
+    public static long nativeHandles() {
+        return Handles.live();
+    }
+
+    /**
      * Says why no device can be used.
      *
      * @return one line

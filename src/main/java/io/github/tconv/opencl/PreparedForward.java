@@ -8,6 +8,7 @@ import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -25,6 +26,11 @@ import org.jspecify.annotations.Nullable;
  * the first waits for a compiler, and the bits are the same whichever tile it was.
  */
 final class PreparedForward implements PreparedLayer {
+    private static final System.Logger LOG = System.getLogger(PreparedForward.class.getName());
+
+    /** Positions of an image for which a tile is compiled ahead of time. */
+    private static final int[] OTHER_SIZES = {16, 65_536, 1024};
+
     private final Session session;
     private final Parts direction;
     private final ForwardRule rule;
@@ -44,8 +50,8 @@ final class PreparedForward implements PreparedLayer {
     /** Computes in place of the variants where none of them computes right. */
     private volatile @Nullable Substitute substitute;
 
-    /** A compiled tile for calls without and with a residual, of whatever size came first. */
-    private final Map<Boolean, Launch> substitutes = new ConcurrentHashMap<>();
+    /** A launch of every tile that is compiled, by its options; any of them computes any size. */
+    private final Map<String, Launch> compiled = new ConcurrentHashMap<>();
 
     private volatile @Nullable Launch last;
 
@@ -58,7 +64,11 @@ final class PreparedForward implements PreparedLayer {
     private static final class Launch {
         final Problem problem;
         final boolean hasResidual;
+        final ForwardVariant variant;
         final ForwardVariant.Tile tile;
+        /** Of the size's own tile, which this one may stand in for. */
+        final String ownOptions;
+
         final Program program;
         final boolean best;
         final int[] sizes;
@@ -74,11 +84,14 @@ final class PreparedForward implements PreparedLayer {
                 ForwardVariant variant,
                 ForwardVariant.Tile tile,
                 Program program,
+                String ownOptions,
                 boolean best) {
             Problem rank3 = problem.asRank3();
             this.problem = problem;
             this.hasResidual = hasResidual;
+            this.variant = variant;
             this.tile = tile;
+            this.ownOptions = ownOptions;
             this.program = program;
             this.best = best;
             sizes = LayerConstants.sizes(rank3);
@@ -200,6 +213,10 @@ final class PreparedForward implements PreparedLayer {
             }
             call.complete(launch.program);
         }
+        if (!launch.best) {
+            // Not before: on a processor, the compiler would take this call's own threads.
+            prefetch(launch.variant, launch.variant.tileFor(launch.problem.asRank3()), launch.ownOptions, problem);
+        }
     }
 
     /** Returns how to launch a call; null where no kernel computes right and the oracle takes its place. */
@@ -212,11 +229,9 @@ final class PreparedForward implements PreparedLayer {
         ForwardVariant.Tile own = variant.tileFor(rank3);
         String options = options(variant, own, hasResidual);
         Optional<Program> ready = session.programs().ready(variant.sources(), options);
-        Launch other = substitutes.get(hasResidual);
+        Launch other = nearest(rank3, own, hasResidual);
         if (ready.isEmpty() && other != null) {
-            session.programs()
-                    .prefetch(variant.sources(), options, program -> passes(variant, own, program, hasResidual));
-            return new Launch(problem, hasResidual, variant, other.tile, other.program, /* best= */ false);
+            return new Launch(problem, hasResidual, variant, other.tile, other.program, options, /* best= */ false);
         }
         Program program = ready.orElseGet(() -> session.programs().get(variant.sources(), options));
         if (!passes(variant, own, program, hasResidual)) {
@@ -224,10 +239,10 @@ final class PreparedForward implements PreparedLayer {
                 throw new DeviceException("no kernel is left: the weight is packed for %s, and that computes wrong (%s)"
                         .formatted(variant.name(), session.device()));
             }
-            return new Launch(problem, hasResidual, variant, other.tile, other.program, /* best= */ true);
+            return new Launch(problem, hasResidual, variant, other.tile, other.program, options, /* best= */ true);
         }
-        Launch launch = new Launch(problem, hasResidual, variant, own, program, /* best= */ true);
-        substitutes.putIfAbsent(hasResidual, launch);
+        Launch launch = new Launch(problem, hasResidual, variant, own, program, options, /* best= */ true);
+        compiled.putIfAbsent(options, launch);
         return launch;
     }
 
@@ -243,8 +258,11 @@ final class PreparedForward implements PreparedLayer {
                         // Another thread's first call had another size, and its variant packed the weight.
                         return plan(problem, hasResidual);
                     }
-                    Launch launch = new Launch(problem, hasResidual, variant, own, program, /* best= */ true);
-                    substitutes.putIfAbsent(hasResidual, launch);
+                    Launch launch = new Launch(problem, hasResidual, variant, own, program, options, /* best= */ true);
+                    compiled.putIfAbsent(options, launch);
+                    if (copied) {
+                        session.programs().later(() -> prefetchOthers(problem, variant, hasResidual));
+                    }
                     return launch;
                 }
             } catch (DeviceException e) {
@@ -315,6 +333,105 @@ final class PreparedForward implements PreparedLayer {
             call.complete();
         }
         return tensor;
+    }
+
+    /**
+     * Compiles tiles for few and for many positions, so that a new size never has to do with one that is far from its
+     * own. They are few: most sizes share theirs.
+     */
+    private void prefetchOthers(Problem first, ForwardVariant variant, boolean hasResidual) {
+        int rank = first.layer().rank();
+        for (int positions : OTHER_SIZES) {
+            int[] size = new int[rank];
+            Arrays.fill(size, (int) Math.round(Math.pow(positions, 1.0 / rank)));
+            try {
+                Problem problem = first.layer().problem(1, size);
+                ForwardVariant.Tile tile = variant.tileFor(problem.asRank3());
+                prefetch(variant, tile, options(variant, tile, hasResidual), problem);
+            } catch (IllegalArgumentException e) {
+                LOG.log(System.Logger.Level.DEBUG, "a layer has no problem of some size", e);
+            }
+        }
+    }
+
+    /** Has a tile compiled in the background and run once, since some drivers compile fully only then. */
+    private void prefetch(ForwardVariant variant, ForwardVariant.Tile tile, String options, Problem problem) {
+        session.programs().prefetch(variant.sources(), options, program -> {
+            if (!closed.get()) {
+                Launch launch = new Launch(
+                        smallest(problem),
+                        options.contains(" -DHAS_RESIDUAL=1 "),
+                        variant,
+                        tile,
+                        program,
+                        options,
+                        /* best= */ true);
+                tryOut(launch);
+                session.programs().remember(program);
+                if (passes(variant, tile, program, launch.hasResidual)) {
+                    compiled.putIfAbsent(options, launch);
+                }
+            }
+        });
+    }
+
+    private static Problem smallest(Problem problem) {
+        int[] size = new int[problem.layer().rank()];
+        for (int s = 1; ; s *= 2) {
+            Arrays.fill(size, s);
+            try {
+                return problem.layer().problem(1, size);
+            } catch (IllegalArgumentException e) {
+                if (s > 1 << 16) {
+                    return problem;
+                }
+            }
+        }
+    }
+
+    /** Runs a launch beside all calls, on memory of its own. */
+    private void tryOut(Launch launch) {
+        long inputs = Tensor.elementsOf(launch.problem.inputShape());
+        long outputs = Tensor.elementsOf(launch.problem.outputShape());
+        try (DeviceBuffer w = weight.share();
+                DeviceBuffer x = session.make(inputs);
+                DeviceBuffer staged = session.make(Math.max(1, launch.stagedFloats));
+                DeviceBuffer r = session.make(outputs);
+                DeviceBuffer y = session.make(outputs)) {
+            session.beside(queue -> {
+                if (launch.stagedFloats > 0) {
+                    try (Kernel kernel = launch.program.kernel(launch.stageKernel)) {
+                        kernel.with(x).with(staged).with(launch.sizes).enqueue(queue, launch.stageRange);
+                    }
+                }
+                try (Kernel kernel = launch.program.kernel(launch.kernel)) {
+                    kernel.with(launch.stagedFloats > 0 ? staged : x)
+                            .with(w)
+                            .with(bias == null ? w : bias)
+                            .with(slopes == null ? w : slopes)
+                            .with(r)
+                            .with(y)
+                            .with(launch.sizes)
+                            .enqueue(queue, launch.range);
+                }
+            });
+        }
+    }
+
+    /** The compiled tile that cuts a problem into about as many work-items as the problem's own would. */
+    private @Nullable Launch nearest(Problem rank3, ForwardVariant.Tile own, boolean hasResidual) {
+        double wanted = Math.log((double) own.range(rank3).items());
+        Launch nearest = null;
+        double least = Double.POSITIVE_INFINITY;
+        for (Launch launch : compiled.values()) {
+            double distance =
+                    Math.abs(Math.log((double) launch.tile.range(rank3).items()) - wanted);
+            if (launch.hasResidual == hasResidual && distance < least) {
+                least = distance;
+                nearest = launch;
+            }
+        }
+        return nearest;
     }
 
     private String options(ForwardVariant variant, ForwardVariant.Tile tile, boolean hasResidual) {

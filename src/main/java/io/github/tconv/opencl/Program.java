@@ -24,6 +24,7 @@ final class Program implements AutoCloseable {
     private final cl_program program;
     private final String cacheKey;
     private final boolean stored;
+    private volatile boolean ran;
     private final Map<String, Deque<Kernel>> idle = new ConcurrentHashMap<>();
 
     Program(String file, String options, Device device, cl_program program, boolean stored, String cacheKey) {
@@ -61,6 +62,15 @@ final class Program implements AutoCloseable {
     /** Says what this program is, for messages. */
     String describe() {
         return "file %s.cl, options '%s'".formatted(file, options);
+    }
+
+    /** Notes that a kernel of this program has run, so that the driver has compiled all of it. */
+    void hasRun() {
+        ran = true;
+    }
+
+    boolean ran() {
+        return ran;
     }
 
     /** Tells whether the disk has this program. */

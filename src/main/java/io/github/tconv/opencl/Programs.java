@@ -8,8 +8,9 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -40,13 +41,25 @@ final class Programs implements AutoCloseable {
         NO_KERNEL_RUNS = lock.writeLock();
     }
 
+    /** Of the sessions that are open: whoever never closes one loses what was compiled only to a kill. */
+    private static final Set<Programs> OPEN = ConcurrentHashMap.newKeySet();
+
+    static {
+        Runtime.getRuntime().addShutdownHook(new Thread(Programs::storeAtExit, "tconv-store"));
+    }
+
+    /** How long the end of the process waits for a call that still runs. */
+    private static final long EXIT_MILLIS = 1000;
+    /** Long enough that a program of one call ends before it. */
+    private static final long LATER_MILLIS = 500;
+
     private final Device device;
     private final cl_context context;
     private final ProgramCache disk;
     private final Map<String, CompletableFuture<Program>> programs = new ConcurrentHashMap<>();
     private final Set<Program> ran = ConcurrentHashMap.newKeySet();
     private final Set<String> wanted = ConcurrentHashMap.newKeySet();
-    private final ExecutorService background = Executors.newSingleThreadExecutor(task -> {
+    private final ScheduledThreadPoolExecutor background = new ScheduledThreadPoolExecutor(1, task -> {
         Thread thread = new Thread(task, "tconv-compiler");
         thread.setDaemon(true);
         return thread;
@@ -56,6 +69,8 @@ final class Programs implements AutoCloseable {
         this.device = device;
         this.context = context;
         this.disk = disk;
+        background.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
+        OPEN.add(this);
     }
 
     private static String key(List<String> sources, String options) {
@@ -83,25 +98,46 @@ final class Programs implements AutoCloseable {
         }
     }
 
-    /** Returns a program if it is there. */
+    /** Returns a program if it is there and has run, so that nothing is left to compile. */
     Optional<Program> ready(List<String> sources, String options) {
         CompletableFuture<Program> known = programs.get(key(sources, options));
-        return known != null && known.isDone() && !known.isCompletedExceptionally()
+        return known != null
+                        && known.isDone()
+                        && !known.isCompletedExceptionally()
+                        && known.join().ran()
                 ? Optional.of(known.join())
                 : Optional.empty();
     }
 
-    /** Has a program compiled in the background, once, and then something done with it. */
-    void prefetch(List<String> sources, String options, Consumer<Program> then) {
-        if (wanted.add(key(sources, options))) {
-            background.execute(() -> {
-                try {
-                    then.accept(get(sources, options));
-                } catch (DeviceException e) {
-                    // Whoever needs the program itself gets the failure; a faster one than needed may be missing.
-                    LOG.log(System.Logger.Level.DEBUG, "background compilation failed", e);
-                }
+    /** Has a program compiled in the background, and run there by whoever knows how; what fails is not tried again. */
+    void prefetch(List<String> sources, String options, Consumer<Program> run) {
+        String key = key(sources, options);
+        if (wanted.add(key)) {
+            inBackground(0, () -> {
+                run.accept(get(sources, options));
+                wanted.remove(key);
             });
+        }
+    }
+
+    /** Has something compiled in the background a little later, if the session is still open then. */
+    void later(Runnable compilation) {
+        inBackground(LATER_MILLIS, compilation);
+    }
+
+    private void inBackground(long delay, Runnable task) {
+        Runnable quiet = () -> {
+            try {
+                task.run();
+            } catch (RuntimeException e) {
+                // Whoever needs the program itself gets the failure; a faster one than needed may be missing.
+                LOG.log(System.Logger.Level.DEBUG, "background compilation failed", e);
+            }
+        };
+        try {
+            ScheduledFuture<?> unused = background.schedule(quiet, delay, TimeUnit.MILLISECONDS);
+        } catch (RejectedExecutionException e) {
+            LOG.log(System.Logger.Level.DEBUG, "the session is being closed", e);
         }
     }
 
@@ -167,6 +203,7 @@ final class Programs implements AutoCloseable {
 
     /** Notes that a program has run, so that it is worth storing: some drivers compile fully only then. */
     void remember(Program program) {
+        program.hasRun();
         if (!program.stored()) {
             ran.add(program);
         }
@@ -189,15 +226,39 @@ final class Programs implements AutoCloseable {
         NO_KERNEL_RUNS.lock();
         try {
             Session.drainAll();
-            ran.forEach(program -> program.storeIn(disk));
+            store();
+            OPEN.remove(this);
+            for (CompletableFuture<Program> program : programs.values()) {
+                if (!program.isCompletedExceptionally()) {
+                    program.join().close();
+                }
+            }
         } finally {
             NO_KERNEL_RUNS.unlock();
         }
-        for (CompletableFuture<Program> program : programs.values()) {
-            if (!program.isCompletedExceptionally()) {
-                program.join().close();
-            }
-        }
         programs.clear();
+    }
+
+    private void store() {
+        ran.removeIf(program -> {
+            program.storeIn(disk);
+            return true;
+        });
+    }
+
+    /** Stores what has run in sessions that are still open, if the process's kernels come to rest soon. */
+    private static void storeAtExit() {
+        try {
+            if (NO_KERNEL_RUNS.tryLock(EXIT_MILLIS, TimeUnit.MILLISECONDS)) {
+                try {
+                    Session.drainAll();
+                    OPEN.forEach(Programs::store);
+                } finally {
+                    NO_KERNEL_RUNS.unlock();
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 }

@@ -158,7 +158,7 @@ final class Session implements AutoCloseable {
 
     /** Makes a buffer on the device, to stay there until it is released or the session is closed. */
     DeviceBuffer keep(long floats) {
-        return keep(create(CL.CL_MEM_READ_WRITE, floats * Float.BYTES, null, DeviceBuffer::free));
+        return keep(make(floats));
     }
 
     /** Keeps a share of a buffer until it is released or the session is closed. */
@@ -176,6 +176,34 @@ final class Session implements AutoCloseable {
         });
         if (had[0]) {
             share.close();
+        }
+    }
+
+    /** Makes device memory of whatever content that no earlier command knows. */
+    DeviceBuffer make(long floats) {
+        return create(CL.CL_MEM_READ_WRITE, floats * Float.BYTES, null, DeviceBuffer::free);
+    }
+
+    /** Runs kernels beside everything else, on a queue of their own, and waits for them. */
+    void beside(Consumer<cl_command_queue> enqueue) {
+        Programs.KERNELS_RUN.lock();
+        cl_command_queue side = null;
+        try {
+            side = createQueue(context);
+            Handles.acquired();
+            try {
+                enqueue.accept(side);
+            } finally {
+                Calls.clFinish(side);
+            }
+        } catch (CLException e) {
+            throw failure("running beside", "", e);
+        } finally {
+            if (side != null) {
+                Calls.clReleaseCommandQueue(side);
+                Handles.released();
+            }
+            Programs.KERNELS_RUN.unlock();
         }
     }
 

@@ -65,6 +65,18 @@ class BenchCommandTest {
         assertTrue(out.toString().lines().noneMatch(line -> line.startsWith("dcgan")), out::toString);
     }
 
+    @Test
+    void aSoakTellsWhatTheProcessHolds() {
+        int exit = bench("--device", "reference", "--problem", PROBLEM, "--soak", "60");
+
+        assertEquals(0, exit, err::toString);
+        List<String> lines = out.toString().lines().toList();
+        // Two lines of head, ten reports and the end.
+        assertEquals(13, lines.size(), out::toString);
+        assertTrue(lines.get(11).strip().startsWith("60 "), out::toString);
+        assertTrue(lines.get(12).matches("after closing: \\d+ handles"), out::toString);
+    }
+
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
                     --layers dcgan-4        | layer must be one of
@@ -72,6 +84,7 @@ class BenchCommandTest {
                     --problem nonsense      | a descriptor reads like
                     --file none.csv         | none.csv: file must be readable: no such file
                     --file pom.xml          | pom.xml: the list of layers must begin with
+                    --soak 0                | soak must be a positive number of calls: 0
                     --seconds 0             | seconds must be positive: 0.0
                     --patience 0.5          | patience must be at least 1: 0.5
                     --pause -1              | pause must be at least 0: -1.0

@@ -12,6 +12,7 @@ import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -24,8 +25,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 class SteadyStateTest {
     private static final int WARM_UP = 2_000;
     private static final int CALLS = 2_000;
-    /** A call makes nothing; a lock or a timer of the JDK may, now and then. */
-    private static final double MOST_BYTES_A_CALL = 16;
+    /** A call makes nothing itself; a lock of the JDK notes who holds it while another thread compiles or computes. */
+    private static final double MOST_BYTES_A_CALL = 128;
 
     private static Stream<Device> inPlace() {
         return Discovery.run().devices().stream()
@@ -70,7 +71,13 @@ class SteadyStateTest {
 
     private static Map<String, Long> calls(Runnable work) {
         List<String> made = new ArrayList<>();
-        Calls.Interceptor previous = Calls.intercept((call, bytes) -> made.add(call));
+        // Other tiles are compiled in the background meanwhile.
+        Thread caller = Thread.currentThread();
+        Calls.Interceptor previous = Calls.intercept((call, bytes) -> {
+            if (Thread.currentThread() == caller) {
+                made.add(call);
+            }
+        });
         try {
             work.run();
         } finally {
@@ -100,10 +107,8 @@ class SteadyStateTest {
     }
 
     private static void assertQuiet(String name, Runnable call) {
-        long handles = 0;
         for (int i = 0; i < WARM_UP; i++) {
             call.run();
-            handles = i == 0 ? Handles.live() : handles;
         }
         var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
         long thread = Thread.currentThread().getId();
@@ -113,7 +118,14 @@ class SteadyStateTest {
         }
         double bytes = (threads.getThreadAllocatedBytes(thread) - before) / (double) CALLS;
         assertTrue(bytes <= MOST_BYTES_A_CALL, name + ": " + bytes + " bytes a call");
-        assertEquals(handles, Handles.live(), name + ": native handles");
+        Set<String> wanted = Set.of("clEnqueueNDRangeKernel", "clFinish", "clFlush");
+        Set<String> made = calls(() -> {
+                    for (int i = 0; i < CALLS; i++) {
+                        call.run();
+                    }
+                })
+                .keySet();
+        assertTrue(wanted.containsAll(made), () -> name + ": " + made);
     }
 
     /** Results that nobody has any more give their memory to later ones; those that somebody has keep their values. */
