@@ -26,9 +26,6 @@ class GradientVariantTest {
     static Map<String, ForwardRule> inputGradientRules() {
         Map<String, ForwardRule> rules = new TreeMap<>();
         rules.put("plain", forced((problem, processor) -> PlainVariant.ofInputGradient()));
-        rules.put(
-                "channel-lane, suited",
-                forced((problem, processor) -> InputGradientChannelLane.suiting(problem, processor)));
         rules.put("channel-lane, blocked and cut", forced((problem, processor) -> {
             InputGradientChannelLane variant =
                     new InputGradientChannelLane(LayerShape.of(problem.layer()), processor, 2, 2);
