@@ -136,6 +136,24 @@ public final class BenchOptions {
     }
 
     /**
+     * Returns where to compute.
+     *
+     * @return what {@code Tconv.open} takes, or null for its own choice
+     */
+    public @Nullable String device() {
+        return device;
+    }
+
+    /**
+     * Returns how long to measure each layer.
+     *
+     * @return seconds
+     */
+    public double seconds() {
+        return seconds;
+    }
+
+    /**
      * Measures the chosen layers, prints the tables and writes the file that was asked for.
      *
      * @param peers who takes part beside this library

@@ -38,6 +38,12 @@ final class BenchPeers implements Callable<Integer> {
             description = "Threads of every library; ${DEFAULT-VALUE} by default.")
     private int threads;
 
+    @Option(
+            names = "--network",
+            paramLabel = "NAME",
+            description = "Measures a network instead of layers: dcgan, its generator, for batches of 1 and 16.")
+    private @Nullable String network;
+
     @Option(names = "--picture", paramLabel = "FILE", description = "Where to draw the layers' bars, as PNG.")
     private @Nullable Path picture;
 
@@ -64,6 +70,18 @@ final class BenchPeers implements Callable<Integer> {
     public Integer call() throws IOException {
         if (threads < 1) {
             throw new IllegalArgumentException("threads must be positive: " + threads);
+        }
+        if (network != null) {
+            if (!network.equals("dcgan")) {
+                throw new IllegalArgumentException("network must be dcgan: '" + network + "'");
+            }
+            new NetworkBench(threads)
+                    .run(
+                            options.device(),
+                            List.of(1, 16),
+                            options.seconds(),
+                            spec.commandLine().getOut());
+            return 0;
         }
         BenchmarkReport report = options.run(
                 options.operation() == BenchmarkOperation.FORWARD

@@ -9,7 +9,7 @@ import java.util.stream.LongStream;
 import java.util.stream.Stream;
 
 /**
- * A model of one {@code ConvTranspose} node in ONNX's file format (onnx.proto: field numbers stand at the calls), its
+ * Models of {@code ConvTranspose} nodes in ONNX's file format (onnx.proto: field numbers stand at the calls), its
  * weight an initializer, as an exporter writes it.
  */
 final class OnnxModel {
@@ -26,10 +26,73 @@ final class OnnxModel {
     private OnnxModel() {}
 
     static byte[] of(TransposedConvolution layer, Tensor weight) {
-        Message node = new Message()
-                .text(1, INPUT)
-                .text(1, WEIGHT)
-                .text(2, OUTPUT)
+        Message graph = new Message()
+                .message(1, node(layer).text(1, INPUT).text(1, WEIGHT).text(2, OUTPUT))
+                .text(2, "layer")
+                .message(5, initializer(WEIGHT, weight));
+        return model(graph, layer.rank());
+    }
+
+    /** A model of layers one after another, each with a bias and an activation. */
+    static final class Chain {
+        private final Message nodes = new Message();
+        private final Message initializers = new Message();
+        private int count;
+        private int rank;
+
+        void add(TransposedConvolution layer, Tensor weight, Tensor bias, String activation) {
+            String sum = "sum" + count;
+            nodes.message(
+                    1,
+                    node(layer)
+                            .text(1, count == 0 ? INPUT : "active" + (count - 1))
+                            .text(1, WEIGHT + count)
+                            .text(1, "b" + count)
+                            .text(2, sum));
+            nodes.message(
+                    1, new Message().text(1, sum).text(2, "active" + count).text(4, activation));
+            initializers.message(5, initializer(WEIGHT + count, weight)).message(5, initializer("b" + count, bias));
+            rank = layer.rank();
+            count++;
+        }
+
+        byte[] toModel() {
+            Message graph = new Message()
+                    .append(nodes)
+                    .message(
+                            1,
+                            new Message()
+                                    .text(1, "active" + (count - 1))
+                                    .text(2, OUTPUT)
+                                    .text(4, "Identity"))
+                    .text(2, "chain")
+                    .append(initializers);
+            return model(graph, rank);
+        }
+    }
+
+    private static byte[] model(Message graph, int rank) {
+        graph.message(11, value(INPUT, rank + 2)).message(12, value(OUTPUT, rank + 2));
+        return new Message()
+                .number(1, IR_VERSION)
+                .message(7, graph)
+                .message(8, new Message().text(1, "").number(2, OPERATOR_SET))
+                .toBytes();
+    }
+
+    private static Message initializer(String name, Tensor values) {
+        Message initializer = new Message();
+        for (int size : values.shape()) {
+            initializer.number(1, size);
+        }
+        byte[] raw = new byte[values.memory().remaining()];
+        values.memory().get(raw);
+        return initializer.number(2, FLOAT).text(8, name).bytes(9, raw);
+    }
+
+    /** A node without its inputs and outputs. */
+    private static Message node(TransposedConvolution layer) {
+        return new Message()
                 .text(4, "ConvTranspose")
                 .message(5, attribute("group", layer.groups()))
                 .message(5, attribute("kernel_shape", layer.axes().stream().mapToLong(Axis::kernel)))
@@ -43,24 +106,6 @@ final class OnnxModel {
                                 LongStream.concat(
                                         layer.axes().stream().mapToLong(Axis::padBegin),
                                         layer.axes().stream().mapToLong(Axis::padEnd))));
-        Message initializer = new Message();
-        for (int size : weight.shape()) {
-            initializer.number(1, size);
-        }
-        byte[] raw = new byte[weight.memory().remaining()];
-        weight.memory().get(raw);
-        initializer.number(2, FLOAT).text(8, WEIGHT).bytes(9, raw);
-        Message graph = new Message()
-                .message(1, node)
-                .text(2, "layer")
-                .message(5, initializer)
-                .message(11, value(INPUT, layer.rank() + 2))
-                .message(12, value(OUTPUT, layer.rank() + 2));
-        return new Message()
-                .number(1, IR_VERSION)
-                .message(7, graph)
-                .message(8, new Message().text(1, "").number(2, OPERATOR_SET))
-                .toBytes();
     }
 
     private static Message attribute(String name, long value) {
@@ -107,6 +152,12 @@ final class OnnxModel {
             varint((long) field << 3 | LENGTH_DELIMITED);
             varint(value.length);
             bytes.writeBytes(value);
+            return this;
+        }
+
+        /** The fields of another message as fields of this one. */
+        Message append(Message other) {
+            bytes.writeBytes(other.toBytes());
             return this;
         }
 
