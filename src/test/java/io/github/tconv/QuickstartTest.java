@@ -2,17 +2,27 @@ package io.github.tconv;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.tconv.io.Safetensors;
+import io.github.tconv.network.Architecture;
+import io.github.tconv.network.Loss;
+import io.github.tconv.network.Network;
+import io.github.tconv.network.Optimizer;
+import io.github.tconv.network.Trainer;
 import io.github.tconv.op.Convolution;
+import io.github.tconv.op.DeviceTensor;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** The code of the README, which is this code. */
 final class QuickstartTest {
@@ -75,6 +85,77 @@ final class QuickstartTest {
         }
     }
 
+    private static Tensor onTheDevice(Engine engine, Prepared first, Prepared second, Tensor input) {
+        // README: device
+        try (DeviceTensor x = engine.upload(input); // lent: on a processor the same memory, without a copy
+                DeviceTensor hidden = first.forward(x);
+                DeviceTensor y = second.forward(hidden)) {
+            return engine.download(y); // waits
+        }
+        // README: end
+    }
+
+    @Test
+    void tensorsStayOnTheDeviceBetweenLayers() {
+        var layer = TransposedConvolution.of2d().kernel(2).stride(2).build();
+        try (Engine engine = Tconv.open();
+                Prepared prepared = engine.prepare(layer, ones(1, 1, 2, 2), null)) {
+            Tensor output = onTheDevice(engine, prepared, prepared, ones(1, 1, 3, 2));
+            assertArrayEquals(ones(1, 1, 12, 8).toArray(), output.toArray());
+        }
+    }
+
+    private static Tensor network(Engine engine, Path file, Tensor input) {
+        // README: network
+        var up = Architecture.builder()
+                .add(Convolution.of2d().channels(1, 16).kernel(5).padding(2).build())
+                .addPrelu(16)
+                .add(TransposedConvolution.of2d()
+                        .channels(16, 1)
+                        .kernel(4)
+                        .stride(2)
+                        .padding(1)
+                        .build())
+                .build();
+        try (Network network = Network.of(engine, up, Safetensors.read(file).tensors())) {
+            return network.forward(input); // (n, 1, h, w) -> (n, 1, 2h, 2w)
+        }
+        // README: end
+    }
+
+    private static double learn(
+            Engine engine, Architecture up, Tensor input, Tensor target, Path checkpoint, Path file) {
+        // README: learning
+        var trainer = new Trainer(engine, up, up.randomWeights(1), new Optimizer.Adam(1e-3), Loss.L1);
+        double loss = trainer.step(input, target); // moves all weights once
+        trainer.save(checkpoint);
+        Safetensors.write(file, trainer.weights(), Map.of());
+        // README: end
+        return loss;
+    }
+
+    @Test
+    void whatATrainerWroteANetworkReads(@TempDir Path folder) {
+        var up = Architecture.builder()
+                .add(Convolution.of2d().channels(1, 16).kernel(5).padding(2).build())
+                .addPrelu(16)
+                .add(TransposedConvolution.of2d()
+                        .channels(16, 1)
+                        .kernel(4)
+                        .stride(2)
+                        .padding(1)
+                        .build())
+                .build();
+        try (Engine engine = Tconv.open()) {
+            Path file = folder.resolve("weights");
+            double loss = learn(engine, up, ones(2, 1, 5, 4), ones(2, 1, 10, 8), folder.resolve("checkpoint"), file);
+            assertTrue(loss > 0 && loss < 100, "loss: " + loss);
+            assertArrayEquals(
+                    new int[] {1, 1, 12, 14},
+                    network(engine, file, ones(1, 1, 6, 7)).shape());
+        }
+    }
+
     @Test
     void theReadmeShowsThisCode() throws IOException {
         String source = Files.readString(Path.of("src/test/java/io/github/tconv/QuickstartTest.java"));
@@ -90,7 +171,7 @@ final class QuickstartTest {
                 .results()
                 .map(code -> code.group(1))
                 .toList();
-        assertEquals(2, shown.size());
+        assertEquals(5, shown.size());
         assertEquals(shown, readme);
     }
 }
