@@ -1,6 +1,8 @@
 package io.github.tconv.network;
 
 import io.github.tconv.Engine;
+import io.github.tconv.op.DeviceTensor;
+import io.github.tconv.op.Operand;
 import io.github.tconv.op.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -15,8 +17,8 @@ import org.jspecify.annotations.Nullable;
  * Layers with their weights, ready on an engine for inputs of any batch and size.
  *
  * <p>Batch normalisation is folded into the weights before it, and activations are applied while the layer before them
- * stores its output. Between the layers there are only two tensors at a time, in memory that is kept from call to call
- * for the last input's shape: as much as the largest pair of neighbours, not their sum.
+ * stores its output. Between the layers tensors stay on the device, and there are only two of them at a time: as much
+ * memory as the largest pair of neighbours, not their sum.
  *
  * <p>Thread-safe; calls take turns. The same input gives the same bits. To be closed; closing the engine frees what the
  * device holds.
@@ -29,8 +31,6 @@ public final class Network implements AutoCloseable {
     private final List<Integer> lengths;
 
     private final List<Stage> stages = new ArrayList<>();
-    private int @Nullable [] planned;
-    private Arena between = new Arena(List.of());
     private boolean closed;
 
     private Network(Engine engine, Architecture architecture, Map<String, Tensor> weights) {
@@ -105,13 +105,32 @@ public final class Network implements AutoCloseable {
     }
 
     /**
-     * Computes the network into a given tensor.
+     * Computes the network on the device: returns before it is done.
+     *
+     * @param input {@code (n, inChannels, spatial...)}, of this network's engine
+     * @return a new tensor {@code (n, outChannels, spatial...)}, to be closed
+     * @throws IllegalArgumentException if the input does not fit, or a layer has no output for its size
+     */
+    public DeviceTensor forward(DeviceTensor input) {
+        List<int[]> shapes = architecture.shapes(input.shape());
+        DeviceTensor output = engine.allocate(shapes.get(shapes.size() - 1));
+        try {
+            forward(input, output);
+            return output;
+        } catch (RuntimeException | Error e) {
+            output.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Computes the network into a given tensor; with device tensors alone, returns before it is done.
      *
      * @param input {@code (n, inChannels, spatial...)}
      * @param output of the shape that the network makes, written; not over the input's memory
      * @throws IllegalArgumentException if a shape does not fit, or a layer has no output for the input's size
      */
-    public synchronized void forward(Tensor input, Tensor output) {
+    public synchronized void forward(Operand input, Operand output) {
         checkOpen();
         List<int[]> shapes = architecture.shapes(input.shape());
         int[] made = shapes.get(shapes.size() - 1);
@@ -122,15 +141,29 @@ public final class Network implements AutoCloseable {
         if (output.sharesMemoryWith(input)) {
             throw new IllegalArgumentException("output must not share memory with an operand: " + output);
         }
-        if (!Arrays.equals(planned, input.shape())) {
-            between = new Arena(between(shapes));
-            planned = input.shape();
+        List<int[]> between = between(shapes);
+        Operand last = input;
+        DeviceTensor held = null;
+        try {
+            for (int i = 0; i < stages.size(); i++) {
+                DeviceTensor next = i == between.size() ? null : engine.allocate(between.get(i));
+                try {
+                    stages.get(i).forward(last, next == null ? output : next);
+                } finally {
+                    // Serves the call that was just made, and is then free for the stage after the next.
+                    closeIfAny(held);
+                    held = next;
+                }
+                last = next == null ? output : next;
+            }
+        } finally {
+            closeIfAny(held);
         }
-        Tensor last = input;
-        for (int i = 0; i < stages.size(); i++) {
-            Tensor next = i == stages.size() - 1 ? output : between.get(i);
-            stages.get(i).forward(last, next);
-            last = next;
+    }
+
+    private static void closeIfAny(@Nullable DeviceTensor tensor) {
+        if (tensor != null) {
+            tensor.close();
         }
     }
 

@@ -5,6 +5,8 @@ import io.github.tconv.Prepared;
 import io.github.tconv.PreparedConvolution;
 import io.github.tconv.op.Activation;
 import io.github.tconv.op.Convolution;
+import io.github.tconv.op.DeviceTensor;
+import io.github.tconv.op.Operand;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
 import java.util.ArrayList;
@@ -16,8 +18,8 @@ import org.jspecify.annotations.Nullable;
 /** Layers that are computed in one go: a convolution of either kind with what follows it, or an activation by itself. */
 interface Stage extends AutoCloseable {
 
-    /** Computes the stage into a tensor of the right shape. */
-    void forward(Tensor input, Tensor output);
+    /** Computes the stage into a tensor of the right shape; with device tensors alone, returns before it is done. */
+    void forward(Operand input, Operand output);
 
     /** The memory that a call needs beside its tensors. */
     long workspaceBytes(int... inputShape);
@@ -52,7 +54,7 @@ interface Stage extends AutoCloseable {
         Layer first = layers.get(0);
         Activation activation = activation(layers.get(layers.size() - 1), weights);
         if (isActivation(first)) {
-            return new Activating(activation);
+            return new Activating(engine, activation);
         }
         Map<String, Tensor> own = new LinkedHashMap<>();
         first.parameters()
@@ -119,10 +121,18 @@ interface Stage extends AutoCloseable {
     }
 
     /** An activation that follows no convolution. */
-    record Activating(Activation activation) implements Stage {
+    record Activating(Engine engine, Activation activation) implements Stage {
         @Override
-        public void forward(Tensor input, Tensor output) {
-            Elementwise.activate(activation, input, output);
+        public void forward(Operand input, Operand output) {
+            // The host computes these: few networks have one, and kernels apply activations only while they store sums.
+            Tensor x = input instanceof DeviceTensor onDevice ? engine.download(onDevice) : (Tensor) input;
+            if (output instanceof DeviceTensor onDevice) {
+                Tensor y = Tensor.zeros(x.shape());
+                Elementwise.activate(activation, x, y);
+                engine.upload(y, onDevice);
+            } else {
+                Elementwise.activate(activation, x, (Tensor) output);
+            }
         }
 
         @Override
@@ -139,7 +149,7 @@ interface Stage extends AutoCloseable {
     /** A transposed convolution, prepared. */
     record Transposing(TransposedConvolution layer, Prepared prepared) implements Stage {
         @Override
-        public void forward(Tensor input, Tensor output) {
+        public void forward(Operand input, Operand output) {
             prepared.forward(input, output);
         }
 
@@ -158,7 +168,7 @@ interface Stage extends AutoCloseable {
     /** A convolution, prepared. */
     record Convolving(Convolution layer, PreparedConvolution prepared) implements Stage {
         @Override
-        public void forward(Tensor input, Tensor output) {
+        public void forward(Operand input, Operand output) {
             prepared.forward(input, output);
         }
 

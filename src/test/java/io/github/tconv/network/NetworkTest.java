@@ -9,6 +9,7 @@ import io.github.tconv.Engine;
 import io.github.tconv.Tconv;
 import io.github.tconv.op.Activation;
 import io.github.tconv.op.Convolution;
+import io.github.tconv.op.DeviceTensor;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
 import java.util.HashMap;
@@ -42,6 +43,40 @@ final class NetworkTest {
             // Another size, whose buffers are others, and the first again.
             network.forward(Networks.whole(new Random(3), 1, 2, 20, 3));
             assertArrayEquals(last.toArray(), network.forward(input).toArray());
+        }
+    }
+
+    /** An activation first, and two after each other, which no convolution applies. */
+    @ParameterizedTest
+    @MethodSource("engines")
+    void staysOnTheDeviceFromItsInputToItsOutput(String device) {
+        Architecture architecture = Architecture.builder()
+                .add(Activation.relu())
+                .add(Convolution.of2d().channels(2, 4).groups(2).kernel(3, 2).build())
+                .add(Activation.clamp(-3, 9))
+                .addPrelu(4)
+                .add(TransposedConvolution.of2d()
+                        .channels(4, 1)
+                        .kernel(2)
+                        .stride(2)
+                        .build())
+                .build();
+        Map<String, Tensor> weights = Networks.wholeWeights(architecture, 12);
+        Tensor input = Networks.whole(new Random(13), 2, 2, 5, 4);
+        try (Engine engine = Tconv.open(device);
+                Network network = Network.of(engine, architecture, weights);
+                DeviceTensor x = engine.upload(input)) {
+            Tensor last = input;
+            for (Layer layer : architecture.layers()) {
+                last = byHand(engine, layer, weights, last);
+            }
+            assertArrayEquals(last.toArray(), network.forward(input).toArray());
+            try (DeviceTensor y = network.forward(x)) {
+                assertArrayEquals(last.toArray(), engine.download(y).toArray());
+            }
+            Tensor mixed = Tensor.zeros(last.shape());
+            network.forward(x, mixed);
+            assertArrayEquals(last.toArray(), mixed.toArray());
         }
     }
 
