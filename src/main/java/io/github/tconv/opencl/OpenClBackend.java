@@ -46,7 +46,7 @@ public final class OpenClBackend implements Backend {
     OpenClBackend(Device device, ForwardRule rule, GradientRules gradientRules, SelfCheck selfCheck) {
         this.rule = rule;
         this.gradientRules = gradientRules;
-        session = new Session(device, new ProgramCache(CacheFolder.find()), selfCheck);
+        session = new Session(device, ProgramCache.ofUser(), selfCheck);
         lifetime = new Lifetime(session);
         leak = CLEANER.register(this, lifetime);
     }

@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Compiled programs on disk, so that a second process starts without a compiler. A file is named by the hash of all that
@@ -24,11 +25,25 @@ final class ProgramCache {
     /** Binaries have some hundred KB; what is larger is none of ours. */
     private static final int MOST_BYTES = 1 << 28;
 
-    private final PrivateFolder folder;
+    private final @Nullable PrivateFolder folder;
     private final AtomicBoolean warned = new AtomicBoolean();
 
     ProgramCache(Path folder) {
         this.folder = new PrivateFolder(folder);
+    }
+
+    private ProgramCache() {
+        folder = null;
+    }
+
+    /** The user's own, or one that keeps nothing, where the user wants none. */
+    static ProgramCache ofUser() {
+        return Switch.PROGRAM_CACHE.isOn() ? new ProgramCache(CacheFolder.find()) : new ProgramCache();
+    }
+
+    /** Tells whether what is stored can be loaded again: a driver may compile for seconds to give a binary. */
+    boolean keeps() {
+        return folder != null;
     }
 
     /** Names a program by everything that its binary depends on. */
@@ -48,6 +63,9 @@ final class ProgramCache {
 
     /** Returns the binary stored under a key, if there is a sound one. */
     Optional<byte[]> load(String key) {
+        if (folder == null) {
+            return Optional.empty();
+        }
         try {
             byte[] content = folder.read(file(key), MOST_BYTES).orElse(null);
             if (content == null) {
@@ -69,6 +87,9 @@ final class ProgramCache {
 
     /** Stores a binary, whole or not at all. */
     void store(String key, byte[] binary) {
+        if (folder == null) {
+            return;
+        }
         try {
             ByteBuffer content = ByteBuffer.allocate(MAGIC.length + HASH_BYTES + binary.length);
             folder.write(

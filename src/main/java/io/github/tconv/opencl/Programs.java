@@ -204,7 +204,7 @@ final class Programs implements AutoCloseable {
     /** Notes that a program has run, so that it is worth storing: some drivers compile fully only then. */
     void remember(Program program) {
         program.hasRun();
-        if (!program.stored()) {
+        if (!program.stored() && disk.keeps()) {
             ran.add(program);
         }
     }

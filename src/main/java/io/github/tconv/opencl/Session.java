@@ -52,7 +52,7 @@ final class Session implements AutoCloseable {
     private boolean closed;
 
     Session(Device device) {
-        this(device, new ProgramCache(CacheFolder.find()), SelfCheck.OFF);
+        this(device, ProgramCache.ofUser(), SelfCheck.OFF);
     }
 
     Session(Device device, ProgramCache disk) {

@@ -8,7 +8,9 @@ enum Switch {
     /** Tuned choices. */
     TUNING("TCONV_TUNING", "tconv.tuning"),
     /** The trial of every program before it computes for a caller. */
-    SELF_CHECK("TCONV_SELF_CHECK", "tconv.selfCheck");
+    SELF_CHECK("TCONV_SELF_CHECK", "tconv.selfCheck"),
+    /** Compiled programs on disk. */
+    PROGRAM_CACHE("TCONV_PROGRAM_CACHE", "tconv.programCache");
 
     private static final List<String> OFF = List.of("off", "false", "no", "0");
 

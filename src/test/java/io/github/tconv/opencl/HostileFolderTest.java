@@ -148,6 +148,7 @@ class HostileFolderTest {
                 .redirectOutput(out.toFile())
                 .redirectError(ProcessBuilder.Redirect.DISCARD);
         builder.environment().put("TCONV_CACHE_DIR", cache.toString());
+        builder.environment().put("TCONV_PROGRAM_CACHE", "on");
         return builder.start();
     }
 

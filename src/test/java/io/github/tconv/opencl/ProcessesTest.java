@@ -45,6 +45,7 @@ class ProcessesTest {
         command.addAll(Arrays.asList(problems));
         ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD);
         builder.environment().put("TCONV_CACHE_DIR", cache.toString());
+        builder.environment().put("TCONV_PROGRAM_CACHE", "on");
         builder.environment().put("POCL_MAX_PTHREAD_COUNT", String.valueOf(threads));
         return builder.start();
     }
