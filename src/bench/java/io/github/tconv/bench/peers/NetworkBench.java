@@ -291,7 +291,7 @@ final class NetworkBench {
                         values(step.layer, Axis::outputPadding),
                         1,
                         values(step.layer, Axis::dilation));
-                if (last != input) {
+                if (i > 0) {
                     last.close();
                 }
                 if (!isFolded && !step.last) {
@@ -312,10 +312,9 @@ final class NetworkBench {
                             /* cudnn_enabled= */ false);
                     raw.close();
                 }
-                last = step.last ? next.tanh_() : next.relu_();
-                if (last != next) {
-                    next.close();
-                }
+                // In place: what comes back is next itself.
+                org.bytedeco.pytorch.Tensor unused = step.last ? next.tanh_() : next.relu_();
+                last = next;
             }
             return last;
         }
@@ -347,11 +346,14 @@ final class NetworkBench {
 
         @Override
         public void close() {
-            input.close();
-            stepWeights.forEach(org.bytedeco.pytorch.Tensor::close);
-            stepBiases.forEach(TensorOptional::close);
-            noGradients.close();
-            java.lang.ref.Reference.reachabilityFence(held);
+            try {
+                input.close();
+                stepWeights.forEach(org.bytedeco.pytorch.Tensor::close);
+                stepBiases.forEach(TensorOptional::close);
+                noGradients.close();
+            } finally {
+                java.lang.ref.Reference.reachabilityFence(held);
+            }
         }
     }
 
