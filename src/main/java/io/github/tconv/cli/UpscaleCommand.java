@@ -84,7 +84,9 @@ final class UpscaleCommand implements Runnable {
         DetailModel detail = detail(factor);
         Filter chosen = detail == null ? Filter.of(filter == null ? "lanczos" : filter) : detail.filter();
         PictureFormat format = PictureFormat.of(out);
+        long readStart = System.nanoTime();
         Picture read = PictureFile.read(in);
+        double readSeconds = secondsSince(readStart);
         format.checkSize((long) read.width() * factor, (long) read.height() * factor);
         Picture picture = format == PictureFormat.JPEG ? read.withoutAlpha() : read;
         try (AtomicFile file = AtomicFile.create(out);
@@ -98,9 +100,16 @@ final class UpscaleCommand implements Runnable {
                 PictureFile.write(large, format, file, rows -> progress.show(rows, large.height()));
             }
             file.commit();
-            double seconds = (System.nanoTime() - start) / 1e9;
+            double seconds = readSeconds + secondsSince(start);
+            double layerSeconds = detailed == null ? upscaler.layerSeconds() : detailed.layerSeconds();
             String by = chosen.description() + (detail == null ? "" : " and the detail of model " + model);
-            report(picture, large, by, engine, seconds, spec.commandLine().getOut());
+            String times = String.format(
+                    Locale.ROOT,
+                    "%.2f s, of which reading %.2f s, the layer %.2f s",
+                    seconds,
+                    readSeconds,
+                    layerSeconds);
+            report(picture, large, by, engine, times, 1e-6 * large.width() * large.height() / seconds);
         } catch (IOException e) {
             throw InvalidFileException.unwritable(out, e);
         }
@@ -137,10 +146,15 @@ final class UpscaleCommand implements Runnable {
         }
     }
 
-    private void report(Picture from, Picture to, String by, Engine engine, double seconds, PrintWriter target) {
+    private static double secondsSince(long start) {
+        return (System.nanoTime() - start) / 1e9;
+    }
+
+    private void report(Picture from, Picture to, String by, Engine engine, String times, double speed) {
+        PrintWriter target = spec.commandLine().getOut();
         target.println(String.format(
                 Locale.ROOT,
-                "%s: %d x %d to %d x %d, %s, %d bit, %s, on %s in %.2f s: %.1f megapixels/s",
+                "%s: %d x %d to %d x %d, %s, %d bit, %s, on %s in %s: %.1f megapixels/s",
                 out,
                 from.width(),
                 from.height(),
@@ -150,7 +164,7 @@ final class UpscaleCommand implements Runnable {
                 to.maximum() == 255 ? 8 : 16,
                 by,
                 engine.describe(),
-                seconds,
-                1e-6 * to.width() * to.height() / seconds));
+                times,
+                speed));
     }
 }

@@ -33,6 +33,12 @@ public final class PictureFile {
     private static final float JPEG_QUALITY = 0.95f;
 
     /**
+     * Level 2 of Deflate: Java's writer takes 9 - 9 * quality. Its default is level 4, with which writing takes 1.3 times
+     * as long for files 3 % smaller.
+     */
+    private static final float PNG_QUALITY = 7 / 9f;
+
+    /**
      * A bit a pixel, and 1032 bytes of one colour in a byte of PNG's compression; the shortest JPEG has one bit for the 64
      * pixels of a block.
      */
@@ -151,9 +157,9 @@ public final class PictureFile {
             writer.setOutput(stream);
             ImageWriteParam settings = writer.getDefaultWriteParam();
             IIOMetadata metadata = null;
+            settings.setCompressionMode(ImageWriteParam.MODE_EXPLICIT);
+            settings.setCompressionQuality(format == PictureFormat.PNG ? PNG_QUALITY : JPEG_QUALITY);
             if (format == PictureFormat.JPEG) {
-                settings.setCompressionMode(ImageWriteParam.MODE_EXPLICIT);
-                settings.setCompressionQuality(JPEG_QUALITY);
                 metadata = writer.getDefaultImageMetadata(new ImageTypeSpecifier(image), settings);
                 keepAllColor(metadata);
             }

@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Java's PNG writer asks for one row after another, by {@link #getData(Rectangle)} up to JDK 21 or so and later of the
  * only tile. Its JPEG writer would copy an image of several tiles into memory, but of a single tile it asks for one row
- * after another too. So this is an image of a single tile, and that tile fetches what it is asked for.
+ * after another too. So this is an image of a single tile, and that tile fetches what it is asked for. What PNG's writer
+ * asks for are samples, and those go from the picture straight to where it wants them.
  */
 final class RowImage implements RenderedImage {
     private final Picture picture;
@@ -53,14 +54,25 @@ final class RowImage implements RenderedImage {
 
         @Override
         public int[] getPixels(int x, int y, int width, int height, int @Nullable [] into) {
-            return fetch(new Rectangle(x, y, width, height)).getPixels(x, y, width, 1, into);
+            Rectangle region = new Rectangle(x, y, width, height);
+            if (into == null || x != 0 || width != picture.width()) {
+                return fetch(region).getPixels(x, y, width, 1, into);
+            }
+            checkOneRow(region);
+            picture.row(y, into);
+            rowsDone.accept(y + 1);
+            return into;
+        }
+    }
+
+    private static void checkOneRow(Rectangle region) {
+        if (region.height != 1) {
+            throw new UnsupportedOperationException("a picture is read one row at a time: " + region);
         }
     }
 
     private Raster fetch(Rectangle region) {
-        if (region.height != 1) {
-            throw new UnsupportedOperationException("a picture is read one row at a time: " + region);
-        }
+        checkOneRow(region);
         picture.row(region.y, samples);
         row.setPixels(0, 0, picture.width(), 1, samples);
         rowsDone.accept(region.y + 1);
@@ -69,7 +81,7 @@ final class RowImage implements RenderedImage {
 
     @Override
     public Raster getData(Rectangle region) {
-        return fetch(region);
+        return tile;
     }
 
     @Override

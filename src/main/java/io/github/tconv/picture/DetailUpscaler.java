@@ -15,6 +15,7 @@ public final class DetailUpscaler implements AutoCloseable {
     private final DetailModel model;
     private final Upscaler filter;
     private final Network network;
+    private final Stopwatch networkTime = new Stopwatch();
 
     /**
      * Readies a model.
@@ -47,7 +48,16 @@ public final class DetailUpscaler implements AutoCloseable {
                 model.border(),
                 Math.min(picture.height(), rows),
                 Math.min(picture.width(), columns));
-        return new DetailedPicture(picture, enlarged, network, strips);
+        return new DetailedPicture(picture, enlarged, network, strips, networkTime);
+    }
+
+    /**
+     * Returns how long the network and the filter's layer have computed so far, transfers to and from the device included.
+     *
+     * @return seconds, added up over all pictures, and over both though they partly compute at the same time
+     */
+    public double layerSeconds() {
+        return networkTime.seconds() + filter.layerSeconds();
     }
 
     /** Frees the layers. Idempotent. */

@@ -14,6 +14,7 @@ final class DetailedPicture implements Picture {
     private final Picture enlarged;
     private final Network network;
     private final Strips strips;
+    private final Stopwatch networkTime;
 
     private final int[] sourceRow;
     private final Tensor input;
@@ -23,11 +24,12 @@ final class DetailedPicture implements Picture {
 
     private int stripInMemory = -1;
 
-    DetailedPicture(Picture source, Picture enlarged, Network network, Strips strips) {
+    DetailedPicture(Picture source, Picture enlarged, Network network, Strips strips, Stopwatch networkTime) {
         this.source = source;
         this.enlarged = enlarged;
         this.network = network;
         this.strips = strips;
+        this.networkTime = networkTime;
         this.sourceRow = new int[Math.multiplyExact(source.width(), source.channels())];
         this.input = Tensor.zeros(strips.inputShape(1));
         this.output = Tensor.zeros(strips.outputShape(1));
@@ -83,7 +85,7 @@ final class DetailedPicture implements Picture {
     private void compute(int firstRow) {
         for (int firstColumn = 0; firstColumn < source.width(); firstColumn += strips.columns()) {
             load(firstRow, firstColumn);
-            network.forward(input, output);
+            networkTime.time(() -> network.forward(input, output));
             store(firstColumn);
         }
     }

@@ -23,6 +23,7 @@ public final class Upscaler implements AutoCloseable {
     private final Filter filter;
     private final int scale;
     private final Map<Integer, Prepared> layers = new HashMap<>();
+    private final Stopwatch layerTime = new Stopwatch();
 
     /**
      * Makes an upscaler.
@@ -52,8 +53,9 @@ public final class Upscaler implements AutoCloseable {
     }
 
     /**
-     * Enlarges a picture. It is computed in strips as its rows are read, so that memory is needed for one strip only:
-     * a few megabytes, or one row of input pixels where that makes more.
+     * Enlarges a picture. It is computed in strips as its rows are read, so that memory is needed for two strips only:
+     * a few megabytes, or one row of input pixels where that makes more. Who reads from the top down gets the rows of
+     * one strip while the next is computed.
      *
      * @param picture the picture, which is read whenever the result is
      * @return the picture {@code scale} times as wide and high, of the same channels and depth; to be read while this
@@ -69,7 +71,16 @@ public final class Upscaler implements AutoCloseable {
         Prepared layer = layers.computeIfAbsent(
                 picture.channels(),
                 channels -> engine.prepare(filter.layer(channels, scale), filter.weight(channels, scale), null));
-        return new UpscaledPicture(picture, layer, strips);
+        return new UpscaledPicture(picture, layer, strips, layerTime);
+    }
+
+    /**
+     * Returns how long the layer has computed so far, transfers to and from the device included.
+     *
+     * @return seconds, added up over all pictures
+     */
+    public double layerSeconds() {
+        return layerTime.seconds();
     }
 
     /** Frees the prepared layers. Idempotent. */

@@ -8,6 +8,11 @@ import io.github.tconv.Engine;
 import io.github.tconv.EnginesPresent;
 import io.github.tconv.Tconv;
 import io.github.tconv.io.Picture;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -229,11 +234,55 @@ final class UpscalerTest {
             Picture large = upscaler.upscale(picture, /* tileElements= */ 1);
             SamplePicture whole = SamplePicture.copyOf(large);
             int[] row = new int[large.width()];
-            for (int y = large.height() - 1; y >= 0; y--) {
+            // Back, onwards, and away from what is computed ahead. Strips are of one input row, two of the result's.
+            for (int y : new int[] {11, 10, 8, 5, 2, 0, 2, 4, 9, 0, 1, 2, 8, 0, 6, 8, 10}) {
                 large.row(y, row);
-                assertEquals(whole.at(3, y, 0), row[3]);
+                assertEquals(whole.at(3, y, 0), row[3], "row " + y);
             }
         }
+    }
+
+    @Test
+    void readsEveryRowOfTheSourceOnceAndInTheReadersThread() {
+        SamplePicture picture = SamplePicture.random(5, 9, 3, 255, 2);
+        List<Integer> read = new ArrayList<>();
+        Set<Thread> readers = new HashSet<>();
+        Picture counted = new Picture() {
+            @Override
+            public int width() {
+                return picture.width();
+            }
+
+            @Override
+            public int height() {
+                return picture.height();
+            }
+
+            @Override
+            public int channels() {
+                return picture.channels();
+            }
+
+            @Override
+            public int maximum() {
+                return picture.maximum();
+            }
+
+            @Override
+            public void row(int y, int[] samples) {
+                read.add(y);
+                readers.add(Thread.currentThread());
+                picture.row(y, samples);
+            }
+        };
+        int row = 5 * 2 * 2 * 3;
+        // Strips of one row in three tiles, of two rows, of the whole picture and more.
+        for (int tileElements : new int[] {row / 2, 2 * row, 100 * row}) {
+            read.clear();
+            upscale("reference", counted, Filter.LANCZOS, 2, tileElements);
+            assertEquals(IntStream.range(0, 9).boxed().toList(), read, "tiles of " + tileElements);
+        }
+        assertEquals(Set.of(Thread.currentThread()), readers);
     }
 
     @Test
@@ -257,6 +306,24 @@ final class UpscalerTest {
             Picture large = upscaler.upscale(SamplePicture.random(3, 3, 1, 255, 1));
             upscaler.close();
             assertThrows(IllegalStateException.class, () -> large.row(0, new int[6]));
+        }
+    }
+
+    @Test
+    void whatFailsAheadIsThrownToTheReader() {
+        SamplePicture picture = SamplePicture.random(3, 8, 1, 255, 1);
+        Engine engine = Tconv.open("reference");
+        try (Upscaler upscaler = new Upscaler(engine, Filter.BICUBIC, 2)) {
+            Picture large = upscaler.upscale(picture, /* tileElements= */ 1);
+            int[] samples = new int[6];
+            large.row(0, samples);
+            engine.close();
+            // The second strip may have been computed already; the third, which is begun with it, cannot be.
+            assertThrows(IllegalStateException.class, () -> {
+                large.row(2, samples);
+                large.row(4, samples);
+            });
+            assertThrows(IllegalStateException.class, () -> large.row(0, samples));
         }
     }
 }
