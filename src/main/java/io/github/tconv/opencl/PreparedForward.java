@@ -389,11 +389,13 @@ final class PreparedForward implements PreparedLayer {
         }
     }
 
-    /** Runs a launch beside all calls, on memory of its own. */
+    /** Runs a launch beside all calls, on memory of its own; the layer may be closed meanwhile, so it shares the layer's. */
     private void tryOut(Launch launch) {
         long inputs = Tensor.elementsOf(launch.problem.inputShape());
         long outputs = Tensor.elementsOf(launch.problem.outputShape());
         try (DeviceBuffer w = weight.share();
+                DeviceBuffer b = bias == null ? null : bias.share();
+                DeviceBuffer s = slopes == null ? null : slopes.share();
                 DeviceBuffer x = session.make(inputs);
                 DeviceBuffer staged = session.make(Math.max(1, launch.stagedFloats));
                 DeviceBuffer r = session.make(outputs);
@@ -407,8 +409,8 @@ final class PreparedForward implements PreparedLayer {
                 try (Kernel kernel = launch.program.kernel(launch.kernel)) {
                     kernel.with(launch.stagedFloats > 0 ? staged : x)
                             .with(w)
-                            .with(bias == null ? w : bias)
-                            .with(slopes == null ? w : slopes)
+                            .with(b == null ? w : b)
+                            .with(s == null ? w : s)
                             .with(r)
                             .with(y)
                             .with(launch.sizes)
