@@ -10,7 +10,9 @@ public final class DivergenceException extends RuntimeException {
     @Serial
     private static final long serialVersionUID = 1L;
 
+    /** The step, 1 being the first. */
     private final long step;
+    /** The first layer whose values were not finite, or the input or the target. */
     private final String layer;
 
     DivergenceException(String what, long step, String layer) {
