@@ -15,16 +15,20 @@ import org.jspecify.annotations.Nullable;
  * tensor (slices, shapes, views of views) keeps that view alive. So when the garbage collector has found it, nobody can
  * read the block any more, and it can be handed out again. Thread-safe.
  *
- * <p>Programs that drop their results make so little garbage that nothing is ever collected. Where the blocks have used
- * up their share of memory, a collection is therefore asked for, as the JDK does where its direct memory is used up;
- * unless collections take long here, and then results are ordinary new memory.
+ * <p>Programs that drop their results make so little garbage that nothing is ever collected. Where some blocks are out, a
+ * collection is therefore asked for, as the JDK does where its direct memory is used up. Where that would take too much
+ * of the time, or finds nothing, there is another block instead, and in the end ordinary new memory.
  */
 final class ResultMemory implements AutoCloseable {
     /** Below, new memory costs less than the two commands that make a view. */
     private static final long LEAST_BYTES = 1 << 20;
-    /** All blocks together, of one engine: enough that a collection serves many calls. */
+    /** All blocks together, of one engine. */
     private static final long MOST_BYTES =
             Math.min(1L << 30, Runtime.getRuntime().maxMemory() / 4);
+    /** Beyond this much, and so many blocks, a collection is tried before there is another block. */
+    private static final long FREE_BYTES = 128 << 20;
+
+    private static final int FREE_BLOCKS = 4;
     /** Sizes that differ by less share blocks. */
     private static final long GRAIN_BYTES = 64 << 10;
     /** The share of the time that collections may take that are asked for here: one in so many. */
@@ -83,9 +87,12 @@ final class ResultMemory implements AutoCloseable {
         }
         long whole = (size + GRAIN_BYTES - 1) / GRAIN_BYTES * GRAIN_BYTES;
         Block block = find(whole);
-        if (block == null && collectionPays()) {
+        if (block == null && enoughAreOut(whole) && collectionPays()) {
             collect();
             block = await(whole);
+        }
+        if (block == null) {
+            block = grow(whole);
         }
         if (block == null) {
             return null;
@@ -104,6 +111,15 @@ final class ResultMemory implements AutoCloseable {
                 return idle.remove(i);
             }
         }
+        return null;
+    }
+
+    private synchronized boolean enoughAreOut(long whole) {
+        return bytes + whole > Math.max(FREE_BYTES, FREE_BLOCKS * whole);
+    }
+
+    /** Makes another block, in place of idle ones of other sizes if need be. */
+    private synchronized @Nullable Block grow(long whole) {
         while (bytes + whole > MOST_BYTES && !idle.isEmpty()) {
             drop(idle.remove(0));
         }
