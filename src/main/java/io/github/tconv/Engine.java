@@ -4,6 +4,7 @@ import io.github.tconv.op.Activation;
 import io.github.tconv.op.Backend;
 import io.github.tconv.op.Convolution;
 import io.github.tconv.op.DeviceTensor;
+import io.github.tconv.op.Elementwise;
 import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
@@ -37,12 +38,14 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Engine implements AutoCloseable {
     private final Backend backend;
+    private final Elementwise elementwise;
     private final @Nullable String fallbackReason;
     private final ReentrantReadWriteLock lifetime = new ReentrantReadWriteLock();
     private boolean closed;
 
     Engine(Backend backend, @Nullable String fallbackReason) {
         this.backend = backend;
+        this.elementwise = new CheckedElementwise(this, backend.elementwise());
         this.fallbackReason = fallbackReason;
     }
 
@@ -368,6 +371,15 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
+     * Returns what a training does beside convolutions: activations and their derivatives, losses, and optimizers' steps.
+     *
+     * @return operations of this engine, usable until its close
+     */
+    public Elementwise elementwise() {
+        return elementwise;
+    }
+
+    /**
      * Makes a tensor on the device, of whatever values.
      *
      * @param shape the sizes, outermost first, each at least 1
@@ -461,10 +473,7 @@ public final class Engine implements AutoCloseable {
     public Prepared prepare(TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
         check("weight", weight, layer.weightShape());
         checkBias(bias, layer.outChannels());
-        Tensor slopes = activation.slopes();
-        if (slopes != null) {
-            check("slopes", slopes, layer.outChannels());
-        }
+        checkSlopes(activation, layer.outChannels());
         return whileOpen(() -> new Prepared(this, layer, backend.prepare(layer, weight, bias, activation)));
     }
 
@@ -481,10 +490,7 @@ public final class Engine implements AutoCloseable {
     public PreparedConvolution prepare(Convolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
         check("weight", weight, layer.weightShape());
         checkBias(bias, layer.outChannels());
-        Tensor slopes = activation.slopes();
-        if (slopes != null) {
-            check("slopes", slopes, layer.outChannels());
-        }
+        checkSlopes(activation, layer.outChannels());
         return whileOpen(() -> new PreparedConvolution(
                 this, layer, backend.prepareAdjoint(layer.adjoint(), weight, bias, activation)));
     }
@@ -528,7 +534,7 @@ public final class Engine implements AutoCloseable {
         lifetime.readLock().unlock();
     }
 
-    private void whileOpen(Runnable call) {
+    void whileOpen(Runnable call) {
         enter();
         try {
             call.run();
@@ -558,7 +564,7 @@ public final class Engine implements AutoCloseable {
         return Arrays.copyOfRange(tensor.shape(), 2, tensor.rank());
     }
 
-    private void checkRank(String name, Operand tensor) {
+    void checkRank(String name, Operand tensor) {
         if (tensor.rank() < 3 || tensor.rank() > 5) {
             throw new IllegalArgumentException(
                     "%s must have 3 to 5 axes (n, channels and 1 to 3 spatial): %s".formatted(name, tensor));
@@ -567,7 +573,7 @@ public final class Engine implements AutoCloseable {
     }
 
     /** Checks a tensor's shape and, on a device, whose it is and that it is open. */
-    private void check(String name, Operand tensor, int... shape) {
+    void check(String name, Operand tensor, int... shape) {
         if (!tensor.hasShape(shape)) {
             throw wrongShape(name, tensor, shape);
         }
@@ -590,6 +596,17 @@ public final class Engine implements AutoCloseable {
         }
     }
 
+    private void checkSlopes(Activation activation, int channels) {
+        Operand slopes = activation.slopes();
+        if (slopes != null) {
+            check("slopes", slopes, channels);
+            if (slopes instanceof DeviceTensor) {
+                throw new IllegalArgumentException(
+                        "slopes must be in the host's memory, from where they are copied: " + slopes);
+            }
+        }
+    }
+
     private void checkBias(@Nullable Operand bias, int channels) {
         if (bias != null) {
             if (!bias.hasShape(channels)) {
@@ -600,7 +617,7 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    private void checkResult(String name, Operand result, int[] shape, @Nullable Operand... operands) {
+    void checkResult(String name, Operand result, int[] shape, @Nullable Operand... operands) {
         check(name, result, shape);
         for (Operand operand : operands) {
             checkApart(name, result, operand);

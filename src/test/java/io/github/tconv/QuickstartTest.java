@@ -6,12 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.tconv.io.Safetensors;
 import io.github.tconv.network.Architecture;
-import io.github.tconv.network.Loss;
 import io.github.tconv.network.Network;
-import io.github.tconv.network.Optimizer;
 import io.github.tconv.network.Trainer;
 import io.github.tconv.op.Convolution;
 import io.github.tconv.op.DeviceTensor;
+import io.github.tconv.op.Loss;
+import io.github.tconv.op.Optimizer;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
 import java.io.IOException;
@@ -126,12 +126,13 @@ final class QuickstartTest {
     private static double learn(
             Engine engine, Architecture up, Tensor input, Tensor target, Path checkpoint, Path file) {
         // README: learning
-        var trainer = new Trainer(engine, up, up.randomWeights(1), new Optimizer.Adam(1e-3), Loss.L1);
-        double loss = trainer.step(input, target); // moves all weights once
-        trainer.save(checkpoint);
-        Safetensors.write(file, trainer.weights(), Map.of());
+        try (var trainer = new Trainer(engine, up, up.randomWeights(1), new Optimizer.Adam(1e-3), Loss.L1)) {
+            double loss = trainer.step(input, target); // moves all weights once
+            trainer.save(checkpoint);
+            Safetensors.write(file, trainer.weights(), Map.of());
+            return loss;
+        }
         // README: end
-        return loss;
     }
 
     @Test

@@ -71,13 +71,15 @@ final class LessonCommand implements Runnable {
         try (AtomicFile file = picture == null ? null : AtomicFile.create(picture);
                 Engine engine = device.open()) {
             if (learn) {
-                LearnedRoundTrip trip = learn(engine, spec.commandLine().getOut());
-                if (file != null) {
-                    PictureFile.write(drawn(trip), format, file, rows -> {});
-                    file.commit();
-                    spec.commandLine()
-                            .getOut()
-                            .println(picture + ": above the images, below them what came back before and after");
+                try (LearnedRoundTrip trip = new LearnedRoundTrip(engine)) {
+                    learn(trip, engine, spec.commandLine().getOut());
+                    if (file != null) {
+                        PictureFile.write(drawn(trip), format, file, rows -> {});
+                        file.commit();
+                        spec.commandLine()
+                                .getOut()
+                                .println(picture + ": above the images, below them what came back before and after");
+                    }
                 }
             } else {
                 // UTF-8 whatever the terminal's encoding: in the usual one of a container, Chinese would be question
@@ -91,8 +93,7 @@ final class LessonCommand implements Runnable {
         }
     }
 
-    private LearnedRoundTrip learn(Engine engine, PrintWriter target) {
-        LearnedRoundTrip trip = new LearnedRoundTrip(engine);
+    private void learn(LearnedRoundTrip trip, Engine engine, PrintWriter target) {
         target.println(
                 "A convolution from 10 to 20 channels, kernel 5, stride 3, padding 2, shrinks images from 16x16 to 6x6.");
         target.println("The transposed convolution gives back the shape; now it learns to give back the values.");
@@ -120,7 +121,6 @@ final class LessonCommand implements Runnable {
                 trip.error(trip.before()),
                 LearnedRoundTrip.STEPS,
                 seconds));
-        return trip;
     }
 
     /** The first channel of the images, of what came back before, and of what comes back now, one below another. */

@@ -117,8 +117,8 @@ final class TrainCommand implements Runnable {
         // Before the work, which would be in vain.
         AtomicFile.create(output).close();
         PrintWriter target = spec.commandLine().getOut();
-        try (Engine engine = device.open()) {
-            DetailTraining training = new DetailTraining(engine, settings);
+        try (Engine engine = device.open();
+                DetailTraining training = new DetailTraining(engine, settings)) {
             if (checkpoint != null && Files.exists(checkpoint)) {
                 training.resume(checkpoint);
                 target.println("%s: goes on after step %d".formatted(checkpoint, training.steps()));

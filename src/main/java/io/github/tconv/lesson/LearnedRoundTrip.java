@@ -2,11 +2,11 @@ package io.github.tconv.lesson;
 
 import io.github.tconv.Engine;
 import io.github.tconv.network.Architecture;
-import io.github.tconv.network.Loss;
 import io.github.tconv.network.Network;
-import io.github.tconv.network.Optimizer;
 import io.github.tconv.network.Trainer;
 import io.github.tconv.op.Convolution;
+import io.github.tconv.op.Loss;
+import io.github.tconv.op.Optimizer;
 import io.github.tconv.op.Tensor;
 import java.nio.FloatBuffer;
 import java.util.Map;
@@ -17,7 +17,7 @@ import java.util.Random;
  * shrinks images of 16 x 16, and a transposed convolution, which gives the shape back and not the values, learns to give
  * the values back too. The images are soft blobs, all of them new in every step; the same ones on every run.
  */
-public final class LearnedRoundTrip {
+public final class LearnedRoundTrip implements AutoCloseable {
     /** How many steps it learns for. */
     public static final int STEPS = 600;
 
@@ -148,5 +148,11 @@ public final class LearnedRoundTrip {
             sum += difference * difference;
         }
         return Math.sqrt(sum / shown.elements());
+    }
+
+    /** Gives the device's memory back. Idempotent, also after the engine's close. */
+    @Override
+    public void close() {
+        trainer.close();
     }
 }

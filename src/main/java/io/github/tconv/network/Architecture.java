@@ -213,7 +213,7 @@ public final class Architecture {
         }
     }
 
-    private static String describe(int[] shape) {
+    static String describe(int[] shape) {
         return "float32" + Arrays.toString(shape).replace('[', '(').replace(']', ')');
     }
 

@@ -193,7 +193,19 @@ public final class Network implements AutoCloseable {
             most = Math.max(most, stages.get(i).workspaceBytes(shapes.get(layer)));
             layer += lengths.get(i);
         }
-        return most + Arena.floats(between(shapes)) * Float.BYTES;
+        return most + largestPair(between(shapes)) * Float.BYTES;
+    }
+
+    /** How many elements the largest two neighbours have. */
+    private static long largestPair(List<int[]> shapes) {
+        long most = 0;
+        long before = 0;
+        for (int[] shape : shapes) {
+            long elements = Tensor.elementsOf(shape);
+            most = Math.max(most, before + elements);
+            before = elements;
+        }
+        return most;
     }
 
     /**
@@ -205,15 +217,29 @@ public final class Network implements AutoCloseable {
      * @throws IllegalArgumentException if a shape does not fit, or the network has batch normalisation
      */
     public Gradients gradients(Tensor input, Tensor outputGradient) {
-        Tape tape = new Tape(engine, architecture, weights, input.shape());
-        if (!outputGradient.hasShape(tape.outputGradient().shape())) {
-            throw new IllegalArgumentException("output gradient must have the shape of the output %s: %s"
-                    .formatted(Arrays.toString(tape.outputGradient().shape()), outputGradient));
+        Map<String, DeviceTensor> uploaded = new LinkedHashMap<>();
+        try (Tape tape = new Tape(engine, architecture, input.shape())) {
+            if (!outputGradient.hasShape(tape.outputGradient().shape())) {
+                throw new IllegalArgumentException("output gradient must have the shape of the output %s: %s"
+                        .formatted(Arrays.toString(tape.outputGradient().shape()), outputGradient));
+            }
+            weights.forEach((name, tensor) -> uploaded.put(name, engine.upload(tensor)));
+            try (DeviceTensor x = engine.upload(input)) {
+                tape.forward(uploaded, x);
+                engine.upload(outputGradient, tape.outputGradient());
+                try (DeviceTensor gx = Objects.requireNonNull(tape.backward(/* wantsInputGradient= */ true))) {
+                    return new Gradients(engine.download(gx), download(engine, tape.gradients()));
+                }
+            }
+        } finally {
+            uploaded.values().forEach(DeviceTensor::close);
         }
-        tape.forward(input);
-        tape.outputGradient().floats().put(0, outputGradient.floats(), 0, outputGradient.elements());
-        Tensor inputGradient = Objects.requireNonNull(tape.backward(/* wantsInputGradient= */ true));
-        return new Gradients(inputGradient.copy(), tape.gradients());
+    }
+
+    static Map<String, Tensor> download(Engine engine, Map<String, DeviceTensor> tensors) {
+        Map<String, Tensor> downloaded = new LinkedHashMap<>();
+        tensors.forEach((name, tensor) -> downloaded.put(name, engine.download(tensor)));
+        return Collections.unmodifiableMap(downloaded);
     }
 
     private void checkOpen() {

@@ -54,7 +54,11 @@ interface Stage extends AutoCloseable {
         Layer first = layers.get(0);
         Activation activation = activation(layers.get(layers.size() - 1), weights);
         if (isActivation(first)) {
-            return new Activating(engine, activation);
+            return new Activating(
+                    engine,
+                    activation.slopes() instanceof Tensor slopes
+                            ? Activation.prelu(engine.upload(slopes))
+                            : activation);
         }
         Map<String, Tensor> own = new LinkedHashMap<>();
         first.parameters()
@@ -120,19 +124,11 @@ interface Stage extends AutoCloseable {
         return shifted;
     }
 
-    /** An activation that follows no convolution. */
+    /** An activation that follows no convolution; its slopes are on the device. */
     record Activating(Engine engine, Activation activation) implements Stage {
         @Override
         public void forward(Operand input, Operand output) {
-            // The host computes these: few networks have one, and kernels apply activations only while they store sums.
-            Tensor x = input instanceof DeviceTensor onDevice ? engine.download(onDevice) : (Tensor) input;
-            if (output instanceof DeviceTensor onDevice) {
-                Tensor y = Tensor.zeros(x.shape());
-                Elementwise.activate(activation, x, y);
-                engine.upload(y, onDevice);
-            } else {
-                Elementwise.activate(activation, x, (Tensor) output);
-            }
+            engine.elementwise().activate(activation, input, output);
         }
 
         @Override
@@ -142,7 +138,9 @@ interface Stage extends AutoCloseable {
 
         @Override
         public void close() {
-            // Holds nothing.
+            if (activation.slopes() instanceof DeviceTensor slopes) {
+                slopes.close();
+            }
         }
     }
 

@@ -2,8 +2,7 @@ package io.github.tconv.network;
 
 import io.github.tconv.Engine;
 import io.github.tconv.op.Activation;
-import io.github.tconv.op.Problem;
-import io.github.tconv.op.Tensor;
+import io.github.tconv.op.DeviceTensor;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -12,77 +11,89 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs a network forwards, keeping what every layer made, and backwards from there: reverse differentiation. For inputs
- * of one shape; all memory is taken once. The weights are read where they are, on every run anew. Not thread-safe.
+ * Runs a network forwards on the device, keeping what every layer made, and backwards from there: reverse
+ * differentiation. For inputs of one shape, for which the outputs' and the gradients' memory is taken once; of the
+ * gradients between the layers two neighbours are there at a time, in the engine's own spare memory. Waits for nothing.
+ * Not thread-safe.
  */
-final class Tape {
+final class Tape implements AutoCloseable {
     private final Engine engine;
     private final List<Layer> layers;
-    private final Map<String, Tensor> weights;
     private final int[] inputShape;
     /** What each layer made. */
-    private final List<Tensor> outputs = new ArrayList<>();
+    private final List<DeviceTensor> outputs = new ArrayList<>();
 
-    private final Map<String, Tensor> gradients = new LinkedHashMap<>();
-    /** Gradients by the network's output and by the inputs of its convolutions of either kind, from the last to the first. */
-    private final Arena arena;
+    private final Map<String, DeviceTensor> gradients = new LinkedHashMap<>();
+    private final DeviceTensor outputGradient;
 
-    private @Nullable Tensor input;
+    private Map<String, DeviceTensor> weights = Map.of();
+    private @Nullable DeviceTensor input;
 
-    Tape(Engine engine, Architecture architecture, Map<String, Tensor> weights, int... inputShape) {
+    Tape(Engine engine, Architecture architecture, int... inputShape) {
         this.engine = engine;
         this.layers = architecture.layers();
-        this.weights = weights;
         this.inputShape = inputShape.clone();
         List<int[]> shapes = architecture.shapes(inputShape);
-        List<int[]> steps = new ArrayList<>();
-        steps.add(shapes.get(layers.size()));
-        for (int i = layers.size() - 1; i >= 0; i--) {
-            Layer layer = layers.get(i);
+        checkGradientsOf(architecture);
+        outputGradient = engine.allocate(shapes.get(layers.size()));
+        try {
+            for (int i = 0; i < layers.size(); i++) {
+                outputs.add(engine.allocate(shapes.get(i + 1)));
+                layers.get(i).parameters().forEach((name, shape) -> gradients.put(name, engine.allocate(shape)));
+            }
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
+        }
+    }
+
+    /** Checks that all layers have gradients. */
+    static void checkGradientsOf(Architecture architecture) {
+        for (Layer layer : architecture.layers()) {
             if (layer instanceof Layer.Normalised) {
                 throw new IllegalArgumentException(
                         "a network with batch normalisation has no gradients here, its statistics are fixed: layer "
                                 + layer.name());
             }
-            if (layer instanceof Layer.Transposed || layer instanceof Layer.Convolved) {
-                steps.add(shapes.get(i));
-            }
-        }
-        arena = new Arena(steps);
-        for (int i = 0; i < layers.size(); i++) {
-            outputs.add(Tensor.zeros(shapes.get(i + 1)));
-            layers.get(i).parameters().forEach((name, shape) -> gradients.put(name, Tensor.zeros(shape)));
         }
     }
 
-    boolean isFor(Tensor other) {
-        return other.hasShape(inputShape);
+    boolean isFor(int... shape) {
+        return Arrays.equals(inputShape, shape);
+    }
+
+    /** What each layer made on the last run. */
+    List<DeviceTensor> outputs() {
+        return outputs;
     }
 
     /** The gradients that {@link #backward} computed last, by the names of the weights. */
-    Map<String, Tensor> gradients() {
+    Map<String, DeviceTensor> gradients() {
         return gradients;
     }
 
     /** Where the gradient by the output goes before {@link #backward}, which overwrites it. */
-    Tensor outputGradient() {
-        return arena.get(0);
+    DeviceTensor outputGradient() {
+        return outputGradient;
     }
 
-    /** Computes the network; the input must stay as it is until {@link #backward} is done. */
-    Tensor forward(Tensor x) {
+    /** Runs the network; weights and input are needed until {@link #backward} has returned. */
+    DeviceTensor forward(Map<String, DeviceTensor> named, DeviceTensor x) {
+        weights = named;
         input = x;
-        Tensor last = x;
+        DeviceTensor last = x;
         for (int i = 0; i < layers.size(); i++) {
-            Tensor output = outputs.get(i);
+            DeviceTensor output = outputs.get(i);
             Layer layer = layers.get(i);
             if (layer instanceof Layer.Transposed t) {
-                engine.forward(problem(t, last), last, weight(t), bias(t, t.hasBias()), output);
+                engine.forward(
+                        t.layer().problem(last.size(0), spatial(last)), last, weight(t), bias(t, t.hasBias()), output);
             } else if (layer instanceof Layer.Convolved c) {
                 // The convolution is the adjoint's gradient by its input.
-                engine.inputGradient(problem(c, last), last, weight(c), bias(c, c.hasBias()), output);
+                engine.inputGradient(
+                        c.layer().problem(last.size(0), spatial(last)), last, weight(c), bias(c, c.hasBias()), output);
             } else {
-                Elementwise.activate(activation(layer), last, output);
+                engine.elementwise().activate(activation(layer), last, output);
             }
             last = output;
         }
@@ -93,79 +104,76 @@ final class Tape {
      * Computes the gradients by all weights from that by the output.
      *
      * @param wantsInputGradient whether the gradient by the input is wanted too
-     * @return the gradient by the input, until the next run; null if it was not wanted and not needed
+     * @return the gradient by the input, to be closed; null if it was not wanted
      */
     @Nullable
-    Tensor backward(boolean wantsInputGradient) {
-        int step = 0;
-        for (int i = layers.size() - 1; i >= 0; i--) {
-            Layer layer = layers.get(i);
-            Tensor x = before(i);
-            Tensor gy = arena.get(step);
-            boolean convolves = layer instanceof Layer.Transposed || layer instanceof Layer.Convolved;
-            boolean goesOn = wantsInputGradient || i > 0;
-            Tensor gx = convolves && goesOn ? arena.get(++step) : null;
-            if (layer instanceof Layer.Transposed t) {
-                Problem problem = problem(t, x);
-                engine.weightGradient(problem, x, gy, gradient(t, "weight"));
-                if (gx != null) {
-                    engine.inputGradient(problem, gy, weight(t), null, gx);
+    DeviceTensor backward(boolean wantsInputGradient) {
+        DeviceTensor gy = outputGradient;
+        try {
+            for (int i = layers.size() - 1; i >= 0; i--) {
+                Layer layer = layers.get(i);
+                DeviceTensor x = before(i);
+                if (layer instanceof Layer.Transposed || layer instanceof Layer.Convolved) {
+                    weightGradients(layer, x, gy);
+                    if (i == 0 && !wantsInputGradient) {
+                        return null;
+                    }
+                    DeviceTensor gx = inputGradient(layer, x, gy);
+                    release(gy);
+                    gy = gx;
+                } else {
+                    if (layer instanceof Layer.Prelu) {
+                        engine.elementwise().slopeGradient(x, gy, gradient(layer, "weight"));
+                    }
+                    engine.elementwise().activationGradient(activation(layer), x, gy, gy);
                 }
-                biasGradient(t, t.hasBias(), gy);
-            } else if (layer instanceof Layer.Convolved c) {
-                Problem problem = problem(c, x);
-                engine.weightGradient(problem, gy, x, gradient(c, "weight"));
-                if (gx != null) {
-                    engine.forward(problem, gy, weight(c), null, gx);
-                }
-                biasGradient(c, c.hasBias(), gy);
-            } else {
-                if (layer instanceof Layer.Prelu) {
-                    Elementwise.slopeGradient(x, gy, gradient(layer, "weight"));
-                }
-                Elementwise.activationGradient(activation(layer), x, gy);
             }
-            if (convolves && gx == null) {
-                return null;
-            }
+            DeviceTensor result = wantsInputGradient ? gy : null;
+            gy = wantsInputGradient ? outputGradient : gy;
+            return result;
+        } finally {
+            release(gy);
         }
-        return arena.get(step);
     }
 
-    /** The first layer whose output is not finite, or null. */
-    @Nullable
-    Layer firstNotFinite() {
-        for (int i = 0; i < layers.size(); i++) {
-            if (!Elementwise.isFinite(outputs.get(i))) {
-                return layers.get(i);
-            }
+    private void weightGradients(Layer layer, DeviceTensor x, DeviceTensor gy) {
+        if (layer instanceof Layer.Transposed t) {
+            engine.weightGradient(t.layer().problem(x.size(0), spatial(x)), x, gy, gradient(t, "weight"));
+            biasGradient(t, t.hasBias(), gy);
+        } else if (layer instanceof Layer.Convolved c) {
+            // The adjoint reads what the convolution writes.
+            engine.weightGradient(c.layer().problem(x.size(0), spatial(x)), gy, x, gradient(c, "weight"));
+            biasGradient(c, c.hasBias(), gy);
         }
-        return null;
     }
 
-    private void biasGradient(Layer layer, boolean hasBias, Tensor gy) {
+    private void biasGradient(Layer layer, boolean hasBias, DeviceTensor gy) {
         if (hasBias) {
             engine.biasGradient(gy, gradient(layer, "bias"));
         }
     }
 
-    private Tensor before(int i) {
-        Tensor x = i == 0 ? input : outputs.get(i - 1);
+    private DeviceTensor inputGradient(Layer layer, DeviceTensor x, DeviceTensor gy) {
+        return layer instanceof Layer.Convolved c
+                ? engine.inputGradient(c.layer(), gy, weight(c), spatial(x))
+                : engine.inputGradient(((Layer.Transposed) layer).layer(), gy, weight(layer));
+    }
+
+    private void release(DeviceTensor gradient) {
+        if (gradient != outputGradient) {
+            gradient.close();
+        }
+    }
+
+    private DeviceTensor before(int i) {
+        DeviceTensor x = i == 0 ? input : outputs.get(i - 1);
         if (x == null) {
             throw new IllegalStateException("a network must be run forwards before it is run backwards");
         }
         return x;
     }
 
-    private static Problem problem(Layer.Transposed layer, Tensor x) {
-        return layer.layer().problem(x.size(0), spatial(x));
-    }
-
-    private static Problem problem(Layer.Convolved layer, Tensor x) {
-        return layer.layer().problem(x.size(0), spatial(x));
-    }
-
-    static int[] spatial(Tensor x) {
+    private static int[] spatial(DeviceTensor x) {
         return Arrays.copyOfRange(x.shape(), 2, x.rank());
     }
 
@@ -176,23 +184,31 @@ final class Tape {
         return layer instanceof Layer.Activated a ? a.activation() : Activation.none();
     }
 
-    private Tensor weight(Layer layer) {
+    private DeviceTensor weight(Layer layer) {
         return named(weights, layer.parameter("weight"));
     }
 
-    private @Nullable Tensor bias(Layer layer, boolean hasBias) {
+    private @Nullable DeviceTensor bias(Layer layer, boolean hasBias) {
         return hasBias ? named(weights, layer.parameter("bias")) : null;
     }
 
-    private Tensor gradient(Layer layer, String part) {
+    private DeviceTensor gradient(Layer layer, String part) {
         return named(gradients, layer.parameter(part));
     }
 
-    private static Tensor named(Map<String, Tensor> tensors, String name) {
-        Tensor tensor = tensors.get(name);
+    private static DeviceTensor named(Map<String, DeviceTensor> tensors, String name) {
+        DeviceTensor tensor = tensors.get(name);
         if (tensor == null) {
             throw new IllegalStateException("no tensor of this name: " + name);
         }
         return tensor;
+    }
+
+    /** Gives all memory back. Idempotent. */
+    @Override
+    public void close() {
+        outputs.forEach(DeviceTensor::close);
+        gradients.values().forEach(DeviceTensor::close);
+        outputGradient.close();
     }
 }

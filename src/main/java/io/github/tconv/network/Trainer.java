@@ -3,12 +3,18 @@ package io.github.tconv.network;
 import io.github.tconv.Engine;
 import io.github.tconv.io.InvalidFileException;
 import io.github.tconv.io.Safetensors;
+import io.github.tconv.op.DeviceTensor;
+import io.github.tconv.op.Elementwise;
+import io.github.tconv.op.Loss;
+import io.github.tconv.op.Optimizer;
 import io.github.tconv.op.Tensor;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.zip.CRC32;
 import org.jspecify.annotations.Nullable;
 
@@ -17,10 +23,14 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A step follows from the weights, the batch and the engine alone, all sums being added in a fixed order: the same
  * steps give the same weights, bit for bit, on any number of threads, and also where they were interrupted by
- * {@link #save} and {@link #resume}. Not thread-safe. Memory for one shape of batch is kept from step to step; there is
- * nothing to close, and the engine must stay open.
+ * {@link #save} and {@link #resume}. Weights, what the optimizer remembers, and all that is between the layers stay on the
+ * device; of a step the host reads the loss, and whether the gradients are finite.
+ *
+ * <p>Not thread-safe. To be closed; closing the engine frees what the device holds. Memory for one shape of batch is kept
+ * from step to step. After a {@link io.github.tconv.op.DeviceException} the training can go on from its last checkpoint
+ * only.
  */
-public final class Trainer {
+public final class Trainer implements AutoCloseable {
     private static final String STEPS = "steps";
     private static final String CHECKSUM = "crc32";
     private static final String ARCHITECTURE = "architecture";
@@ -29,11 +39,16 @@ public final class Trainer {
     private final Engine engine;
     private final Architecture architecture;
     private final Loss loss;
-    private final Map<String, Tensor> weights = new LinkedHashMap<>();
-    /** The weights of the last loss that was finite. */
-    private final Map<String, Tensor> good = new LinkedHashMap<>();
     /** What the optimizer remembers, by the name of the weight. */
-    private final Map<String, List<Tensor>> memory = new LinkedHashMap<>();
+    private final Map<String, List<DeviceTensor>> memory = new LinkedHashMap<>();
+
+    private final DeviceTensor lossSum;
+    /** Whether each weight's gradient is finite. */
+    private final DeviceTensor verdicts;
+
+    private Map<String, DeviceTensor> weights = new LinkedHashMap<>();
+    /** The weights of the last loss that was finite; the next ones take their place. */
+    private Map<String, DeviceTensor> good = new LinkedHashMap<>();
 
     private Optimizer optimizer;
     private long steps;
@@ -47,25 +62,32 @@ public final class Trainer {
      * @param weights the weights to begin with, which are copied
      * @param optimizer how weights follow their gradients
      * @param loss what is to become small
-     * @throws IllegalArgumentException if the weights do not fit the layers
+     * @throws IllegalArgumentException if the weights do not fit the layers, or one is batch normalisation
      */
     public Trainer(
             Engine engine, Architecture architecture, Map<String, Tensor> weights, Optimizer optimizer, Loss loss) {
         architecture.check(weights);
+        Tape.checkGradientsOf(architecture);
         this.engine = engine;
         this.architecture = architecture;
         this.optimizer = optimizer;
         this.loss = loss;
-        architecture.parameters().forEach((name, shape) -> {
-            Tensor weight = weights.get(name);
-            if (weight != null) {
-                this.weights.put(name, weight.copy());
-                good.put(name, weight.copy());
-            }
-            List<Tensor> remembered = new ArrayList<>();
-            optimizer.memory().forEach(part -> remembered.add(Tensor.zeros(shape)));
-            memory.put(name, remembered);
-        });
+        Map<String, int[]> parameters = architecture.parameters();
+        lossSum = engine.allocate(1);
+        verdicts = engine.allocate(parameters.size());
+        try {
+            parameters.forEach((name, shape) -> {
+                Tensor weight = Objects.requireNonNull(weights.get(name));
+                this.weights.put(name, engine.upload(weight.copy()));
+                good.put(name, engine.upload(weight.copy()));
+                List<DeviceTensor> remembered = new ArrayList<>();
+                memory.put(name, remembered);
+                optimizer.memory().forEach(part -> remembered.add(engine.upload(Tensor.zeros(shape))));
+            });
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
+        }
     }
 
     /**
@@ -88,58 +110,101 @@ public final class Trainer {
      *     finite loss
      */
     public double step(Tensor input, Tensor target) {
-        Tape run = tape;
-        if (run == null || !run.isFor(input)) {
-            run = new Tape(engine, architecture, weights, input.shape());
-            tape = run;
-        }
+        Tape run = tapeFor(input);
         if (!target.hasShape(run.outputGradient().shape())) {
             throw new IllegalArgumentException("target must have the shape that the network makes, %s: %s"
-                    .formatted(java.util.Arrays.toString(run.outputGradient().shape()), target));
+                    .formatted(Arrays.toString(run.outputGradient().shape()), target));
         }
-        Tensor output = run.forward(input);
-        double value = Elementwise.loss(loss, output, target, run.outputGradient());
-        if (!Double.isFinite(value)) {
-            put(good, weights);
-            throw new DivergenceException("the loss", steps + 1, where(run, input));
+        try (DeviceTensor x = engine.upload(input);
+                DeviceTensor wanted = engine.upload(target)) {
+            DeviceTensor output = run.forward(weights, x);
+            Elementwise elementwise = engine.elementwise();
+            elementwise.loss(loss, output, wanted, run.outputGradient(), lossSum);
+            run.backward(/* wantsInputGradient= */ false);
+            elementwise.finite(List.copyOf(run.gradients().values()), verdicts);
+            double value = engine.download(lossSum).get(0) / (double) output.elements();
+            if (!Double.isFinite(value)) {
+                put(Network.download(engine, good), weights);
+                throw new DivergenceException("the loss", steps + 1, where(run, x));
+            }
+            checkGradients(run);
+            move(run);
+            return value;
         }
-        run.backward(/* wantsInputGradient= */ false);
-        for (int i = architecture.layers().size() - 1; i >= 0; i--) {
-            Layer layer = architecture.layers().get(i);
-            for (String name : layer.parameters().keySet()) {
-                if (!Elementwise.isFinite(run.gradients().get(name))) {
-                    throw new DivergenceException("the gradient " + name, steps + 1, "layer " + layer.name());
+    }
+
+    private Tape tapeFor(Tensor input) {
+        Tape known = tape;
+        if (known != null && known.isFor(input.shape())) {
+            return known;
+        }
+        if (known != null) {
+            tape = null;
+            known.close();
+        }
+        Tape made = new Tape(engine, architecture, input.shape());
+        tape = made;
+        return made;
+    }
+
+    private void checkGradients(Tape run) {
+        List<String> names = List.copyOf(run.gradients().keySet());
+        Tensor found = engine.download(verdicts);
+        // Backwards, as they were computed: the first is the cause of the others.
+        for (int i = names.size() - 1; i >= 0; i--) {
+            if (found.get(i) != 0) {
+                String name = names.get(i);
+                String layer = name.substring(0, name.lastIndexOf('.'));
+                throw new DivergenceException("the gradient " + name, steps + 1, "layer " + layer);
+            }
+        }
+    }
+
+    /** Writes the moved weights where those of the loss before were, which nobody needs any more. */
+    private void move(Tape run) {
+        for (String name : weights.keySet()) {
+            engine.elementwise()
+                    .step(
+                            optimizer,
+                            steps + 1,
+                            named(weights, name),
+                            named(run.gradients(), name),
+                            remembered(name),
+                            named(good, name));
+        }
+        Map<String, DeviceTensor> moved = good;
+        good = weights;
+        weights = moved;
+        steps++;
+    }
+
+    private static DeviceTensor named(Map<String, DeviceTensor> tensors, String name) {
+        return Objects.requireNonNull(tensors.get(name));
+    }
+
+    private List<DeviceTensor> remembered(String name) {
+        return Objects.requireNonNull(memory.get(name));
+    }
+
+    private String where(Tape run, DeviceTensor input) {
+        List<DeviceTensor> made = new ArrayList<>(List.of(input));
+        made.addAll(run.outputs());
+        try (DeviceTensor found = engine.allocate(made.size())) {
+            engine.elementwise().finite(made, found);
+            Tensor first = engine.download(found);
+            for (int i = 0; i < made.size(); i++) {
+                if (first.get(i) != 0) {
+                    return i == 0
+                            ? "the input"
+                            : "layer " + architecture.layers().get(i - 1).name();
                 }
             }
         }
-        put(weights, good);
-        steps++;
-        for (Map.Entry<String, Tensor> named : run.gradients().entrySet()) {
-            String name = named.getKey();
-            Tensor weight = weights.get(name);
-            List<Tensor> remembered = memory.get(name);
-            if (weight != null && remembered != null) {
-                optimizer.step(weight, named.getValue(), remembered, steps);
-            }
-        }
-        return value;
+        return "the target";
     }
 
-    private static String where(Tape run, Tensor input) {
-        if (!Elementwise.isFinite(input)) {
-            return "the input";
-        }
-        Layer layer = run.firstNotFinite();
-        return layer == null ? "the target" : "layer " + layer.name();
-    }
-
-    private static void put(Map<String, Tensor> from, Map<String, Tensor> to) {
-        from.forEach((name, tensor) -> {
-            Tensor target = to.get(name);
-            if (target != null) {
-                target.floats().put(0, tensor.floats(), 0, tensor.elements());
-            }
-        });
+    private void put(Map<String, Tensor> from, Map<String, DeviceTensor> to) {
+        to.forEach((name, tensor) -> engine.upload(Objects.requireNonNull(from.get(name)), tensor));
     }
 
     /**
@@ -157,7 +222,7 @@ public final class Trainer {
      * @return copies by name
      */
     public Map<String, Tensor> weights() {
-        return Network.copy(weights);
+        return Network.download(engine, weights);
     }
 
     /**
@@ -168,7 +233,7 @@ public final class Trainer {
      * @throws InvalidFileException if it cannot be written; an existing one is untouched then
      */
     public void save(Path file) {
-        Map<String, Tensor> all = all();
+        Map<String, Tensor> all = Network.download(engine, all());
         Map<String, String> metadata = new LinkedHashMap<>();
         metadata.put(STEPS, Long.toString(steps));
         metadata.put(ARCHITECTURE, architecture.toString());
@@ -178,11 +243,11 @@ public final class Trainer {
     }
 
     /** The training's own tensors under the names that they have in a file. */
-    private Map<String, Tensor> all() {
-        Map<String, Tensor> all = new LinkedHashMap<>(weights);
+    private Map<String, DeviceTensor> all() {
+        Map<String, DeviceTensor> all = new LinkedHashMap<>(weights);
         for (int part = 0; part < optimizer.memory().size(); part++) {
             String prefix = OPTIMIZER + "." + optimizer.memory().get(part) + ".";
-            for (Map.Entry<String, List<Tensor>> named : memory.entrySet()) {
+            for (Map.Entry<String, List<DeviceTensor>> named : memory.entrySet()) {
                 all.put(prefix + named.getKey(), named.getValue().get(part));
             }
         }
@@ -207,13 +272,17 @@ public final class Trainer {
         Safetensors read = Safetensors.read(file);
         check(file, read.metadata(), ARCHITECTURE, architecture.toString());
         check(file, read.metadata(), OPTIMIZER, optimizer.getClass().getSimpleName());
-        Map<String, Tensor> all = all();
+        Map<String, DeviceTensor> all = all();
         all.forEach((name, tensor) -> {
             Tensor found = read.tensors().get(name);
             if (found == null || !found.hasShape(tensor.shape())) {
                 throw new InvalidFileException(
                         file,
-                        "a checkpoint must have %s, %s: %s".formatted(name, tensor, found == null ? "missing" : found));
+                        "a checkpoint must have %s, %s: %s"
+                                .formatted(
+                                        name,
+                                        Architecture.describe(tensor.shape()),
+                                        found == null ? "missing" : found));
             }
         });
         if (read.tensors().size() != all.size()) {
@@ -225,7 +294,7 @@ public final class Trainer {
         check(file, read.metadata(), CHECKSUM, checksum(read.tensors()));
         steps = steps(file, read.metadata().get(STEPS));
         put(read.tensors(), all);
-        put(weights, good);
+        put(read.tensors(), good);
     }
 
     private static void check(Path file, Map<String, String> metadata, String key, String expected) {
@@ -248,5 +317,18 @@ public final class Trainer {
             // Said below, as a negative number is.
         }
         throw new InvalidFileException(file, "a checkpoint must have its steps, a whole number: " + text);
+    }
+
+    /** Gives the device's memory back. Idempotent, also after the engine's close. */
+    @Override
+    public void close() {
+        if (tape != null) {
+            tape.close();
+        }
+        memory.values().forEach(parts -> parts.forEach(DeviceTensor::close));
+        weights.values().forEach(DeviceTensor::close);
+        good.values().forEach(DeviceTensor::close);
+        lossSum.close();
+        verdicts.close();
     }
 }

@@ -5,8 +5,9 @@ import org.apache.commons.lang3.Validate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The function that a prepared layer applies to every output element, after bias and residual, while it stores it.
- * Immutable but for the values of {@code slopes}, which are copied when a layer is prepared.
+ * The function that a prepared layer applies to every output element, after bias and residual, while it stores it; or
+ * {@link Elementwise#activate} to a tensor. Immutable but for the values of {@code slopes}, which are copied when a layer
+ * is prepared.
  *
  * @param kind which function
  * @param a the negative slope of {@link Kind#LEAKY_RELU}, the least value of {@link Kind#CLAMP}; otherwise 0
@@ -14,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param slopes one negative slope an output channel for {@link Kind#PRELU}; otherwise null
  */
 public record Activation(
-        Kind kind, float a, float b, @Nullable Tensor slopes) {
+        Kind kind, float a, float b, @Nullable Operand slopes) {
 
     /** The functions. */
     public enum Kind {
@@ -85,10 +86,10 @@ public record Activation(
     /**
      * Scales negative values by a slope for each channel.
      *
-     * @param slopes one factor an output channel, of shape {@code (outChannels)}
+     * @param slopes one factor an output channel, of shape {@code (outChannels)}; on a device for elementwise work only
      * @return PReLU
      */
-    public static Activation prelu(Tensor slopes) {
+    public static Activation prelu(Operand slopes) {
         return new Activation(Kind.PRELU, 0, 0, slopes);
     }
 
@@ -136,18 +137,26 @@ public record Activation(
      * @param x the value
      * @param channel its output channel
      * @return the function's value
+     * @throws IllegalStateException if the function has slopes and they are on a device
      */
     public double apply(double x, int channel) {
         return switch (kind) {
             case NONE -> x;
             case RELU -> Math.max(x, 0);
             case LEAKY_RELU -> x > 0 ? x : a * x;
-            case PRELU -> x > 0 || slopes == null ? x : slopes.get(channel) * x;
+            case PRELU -> x > 0 ? x : slope(channel) * x;
             case SIGMOID -> 1 / (1 + Math.exp(-x));
             case TANH -> Math.tanh(x);
             case CLAMP -> Math.min(Math.max(x, a), b);
             case SILU -> x / (1 + Math.exp(-x));
         };
+    }
+
+    private float slope(int channel) {
+        if (slopes instanceof Tensor onHost) {
+            return onHost.get(channel);
+        }
+        throw new IllegalStateException("slopes must be in the host's memory to be applied there: " + slopes);
     }
 
     /**

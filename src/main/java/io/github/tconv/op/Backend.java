@@ -110,6 +110,13 @@ public interface Backend extends AutoCloseable {
             TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation);
 
     /**
+     * Returns what a training needs beside these operations, of the same threads and lifetime.
+     *
+     * @return the same object every time
+     */
+    Elementwise elementwise();
+
+    /**
      * Makes a tensor for a result, of whatever values: every operation writes all elements of its result.
      *
      * @param shape the sizes, outermost first, each at least 1

@@ -64,6 +64,14 @@ final class Kernel implements AutoCloseable {
         return this;
     }
 
+    /** Sets the next arguments to floats. A kernel sees four bytes, whatever they are called here. */
+    Kernel withFloats(float... values) {
+        for (float value : values) {
+            with(new int[] {Float.floatToRawIntBits(value)});
+        }
+        return this;
+    }
+
     private void makeRoom() {
         if (arguments == set.length) {
             set = Arrays.copyOf(set, 2 * arguments);

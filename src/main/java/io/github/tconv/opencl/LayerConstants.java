@@ -10,7 +10,14 @@ final class LayerConstants {
     /** The language that every kernel is written in; some drivers print the number of warnings to the user's terminal. */
     static final String LANGUAGE = "-cl-std=CL1.2 -w";
 
+    /** The common file needs the constants of some layer; kernels that serve all layers use none of them. */
+    static final String ANY;
+
     private static final String[] AXES = {"D", "H", "W"};
+
+    static {
+        ANY = of(TransposedConvolution.of3d().build());
+    }
 
     private LayerConstants() {}
 

@@ -3,6 +3,7 @@ package io.github.tconv.opencl;
 import io.github.tconv.op.Activation;
 import io.github.tconv.op.Backend;
 import io.github.tconv.op.DeviceTensor;
+import io.github.tconv.op.Elementwise;
 import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
@@ -19,16 +20,10 @@ public final class OpenClBackend implements Backend {
     private static final System.Logger LOG = System.getLogger(OpenClBackend.class.getName());
     private static final Cleaner CLEANER = Cleaner.create();
 
-    /** Elements of a channel that a block of the bias' gradient sums. */
-    private static final int BIAS_BLOCK = 4096;
-
-    /** The common file needs the constants of some layer; kernels that serve all layers use none of them. */
-    private static final String ANY_LAYER =
-            LayerConstants.of(TransposedConvolution.of3d().build());
-
     private final ForwardRule rule;
     private final GradientRules gradientRules;
     private final Session session;
+    private final Elementwise elementwise;
     private final Lifetime lifetime;
     private final Cleaner.Cleanable leak;
 
@@ -47,6 +42,7 @@ public final class OpenClBackend implements Backend {
         this.rule = rule;
         this.gradientRules = gradientRules;
         session = new Session(device, ProgramCache.ofUser(), selfCheck);
+        elementwise = new ElementwiseKernels(session);
         lifetime = new Lifetime(session);
         leak = CLEANER.register(this, lifetime);
     }
@@ -201,7 +197,8 @@ public final class OpenClBackend implements Backend {
         try (Call call = session.call()) {
             DeviceBuffer x = call.operand(input);
             DeviceBuffer gy = call.operand(outputGradient);
-            Parted gw = new Parted(call, call.result(weightGradient), variant.blocks(), weightGradient.elements());
+            Parted gw =
+                    new Parted(session, call, call.result(weightGradient), variant.blocks(), weightGradient.elements());
             try (Kernel kernel = program.kernel(variant.name())) {
                 kernel.with(x)
                         .with(gy)
@@ -217,56 +214,22 @@ public final class OpenClBackend implements Backend {
 
     @Override
     public void biasGradient(Operand outputGradient, Operand biasGradient) {
-        Program program = session.programs().get(List.of("common", "bias_gradient"), ANY_LAYER);
-        int batch = outputGradient.size(0);
-        int channels = outputGradient.size(1);
-        int plane = outputGradient.elements() / (batch * channels);
-        int images = Math.max(1, BIAS_BLOCK / plane);
-        int blocks = (int) (Grid.tiles(batch, images) * Grid.tiles(plane, BIAS_BLOCK));
+        Program program = session.programs().get(List.of("common", "bias_gradient"), LayerConstants.ANY);
+        ChannelBlocks blocks = ChannelBlocks.of(outputGradient);
         try (Call call = session.call()) {
             DeviceBuffer gy = call.operand(outputGradient);
-            Parted gb = new Parted(call, call.result(biasGradient), blocks, channels);
+            Parted gb = new Parted(session, call, call.result(biasGradient), blocks.count(), blocks.channels());
             try (Kernel kernel = program.kernel("bias_gradient")) {
-                kernel.with(gy)
-                        .with(gb.target())
-                        .with(images, BIAS_BLOCK, batch, channels, plane)
-                        .enqueue(session.queue(), NdRange.of(channels, blocks));
+                kernel.with(gy).with(gb.target()).with(blocks.arguments()).enqueue(session.queue(), blocks.range());
             }
             gb.add();
             call.complete(program);
         }
     }
 
-    /** A gradient whose long sum is cut into blocks: where there are several, each writes a part of its own first. */
-    private final class Parted {
-        private final DeviceBuffer result;
-        private final DeviceBuffer target;
-        private final int blocks;
-        private final int elements;
-
-        Parted(Call call, DeviceBuffer result, int blocks, int elements) {
-            this.result = result;
-            this.blocks = blocks;
-            this.elements = elements;
-            target = blocks == 1 ? result : call.workspace((long) blocks * elements);
-        }
-
-        DeviceBuffer target() {
-            return target;
-        }
-
-        /** Adds the parts up, in their order. */
-        void add() {
-            if (blocks > 1) {
-                Program program = session.programs().get(List.of("common", "gradient_sum"), ANY_LAYER);
-                try (Kernel kernel = program.kernel("gradient_sum")) {
-                    kernel.with(target)
-                            .with(result)
-                            .with(blocks, elements)
-                            .enqueue(session.queue(), NdRange.of(elements));
-                }
-            }
-        }
+    @Override
+    public Elementwise elementwise() {
+        return elementwise;
     }
 
     @Override

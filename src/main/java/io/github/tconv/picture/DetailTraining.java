@@ -3,18 +3,18 @@ package io.github.tconv.picture;
 import io.github.tconv.Engine;
 import io.github.tconv.io.InvalidFileException;
 import io.github.tconv.io.Picture;
-import io.github.tconv.network.Loss;
-import io.github.tconv.network.Optimizer;
 import io.github.tconv.network.Trainer;
+import io.github.tconv.op.Loss;
+import io.github.tconv.op.Optimizer;
 import io.github.tconv.op.Tensor;
 import java.nio.file.Path;
 
 /**
  * Teaches a {@link DetailModel} from pictures. The same pictures in the same order, settings and device give the same
  * weights, also where the training was interrupted and went on from its last {@linkplain #save checkpoint}. Not
- * thread-safe; the engine must stay open.
+ * thread-safe. To be closed; closing the engine frees what the device holds.
  */
-public final class DetailTraining {
+public final class DetailTraining implements AutoCloseable {
     private static final double FIRST_RATE = 2e-3;
     private static final double LAST_RATE = 2e-5;
 
@@ -138,5 +138,11 @@ public final class DetailTraining {
      */
     public void resume(Path file) {
         trainer.resume(file);
+    }
+
+    /** Gives the device's memory back. Idempotent, also after the engine's close. */
+    @Override
+    public void close() {
+        trainer.close();
     }
 }

@@ -4,6 +4,7 @@ import io.github.tconv.op.Activation;
 import io.github.tconv.op.Axis;
 import io.github.tconv.op.Backend;
 import io.github.tconv.op.DeviceTensor;
+import io.github.tconv.op.Elementwise;
 import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
@@ -22,6 +23,7 @@ import org.jspecify.annotations.Nullable;
  * elements, of which {@link Span} gives those whose output element exists, so that no inner loop has a test in it.
  */
 public final class ReferenceBackend implements Backend {
+    private final Elementwise elementwise = new ElementwiseLoops();
     private volatile boolean closed;
 
     @Override
@@ -239,6 +241,11 @@ public final class ReferenceBackend implements Backend {
     }
 
     @Override
+    public Elementwise elementwise() {
+        return elementwise;
+    }
+
+    @Override
     public PreparedLayer prepare(
             TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
         return prepared(ReferenceBackend::forward, weight, bias, activation);
@@ -254,8 +261,9 @@ public final class ReferenceBackend implements Backend {
             Direction direction, Tensor weight, @Nullable Tensor bias, Activation activation) {
         Tensor keptWeight = weight.copy();
         Tensor keptBias = bias == null ? null : bias.copy();
-        Tensor slopes = activation.slopes();
-        Activation keptActivation = slopes == null ? activation : Activation.prelu(slopes.copy());
+        Operand slopes = activation.slopes();
+        Activation keptActivation =
+                slopes == null ? activation : Activation.prelu(host(slopes).copy());
         return new PreparedLayer() {
             @Override
             public void forward(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
@@ -307,7 +315,8 @@ public final class ReferenceBackend implements Backend {
         }
     }
 
-    private static Tensor host(Operand operand) {
+    /** The memory that an operand is over. A device tensor's has its elements, not its shape. */
+    static Tensor host(Operand operand) {
         if (operand instanceof DeviceTensor onDevice) {
             return ((HostMemory) onDevice.memory()).tensor();
         }

@@ -19,14 +19,14 @@ final class LearnedRoundTripTest {
     @ParameterizedTest
     @MethodSource("devices")
     void theErrorFallsAndEveryRunIsTheSame(String device) {
-        try (Engine engine = Tconv.open(device)) {
-            LearnedRoundTrip trip = new LearnedRoundTrip(engine);
+        try (Engine engine = Tconv.open(device);
+                LearnedRoundTrip trip = new LearnedRoundTrip(engine);
+                LearnedRoundTrip again = new LearnedRoundTrip(engine)) {
             double before = trip.error(trip.before());
             double loss = learn(trip);
             double after = trip.error(trip.now());
             assertTrue(after < before / 2, before + " to " + after);
             assertArrayEquals(trip.shown().shape(), trip.now().shape());
-            LearnedRoundTrip again = new LearnedRoundTrip(engine);
             assertEquals(loss, learn(again));
             assertEquals(after, again.error(again.now()));
         }

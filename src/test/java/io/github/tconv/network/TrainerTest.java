@@ -10,16 +10,21 @@ import io.github.tconv.Tconv;
 import io.github.tconv.io.InvalidFileException;
 import io.github.tconv.io.Safetensors;
 import io.github.tconv.op.Convolution;
+import io.github.tconv.op.Loss;
+import io.github.tconv.op.Optimizer;
 import io.github.tconv.op.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -32,16 +37,29 @@ final class TrainerTest {
     @TempDir
     Path folder;
 
+    /** Held until the engine is closed, which frees what they have on the device. */
+    private final List<Trainer> trainers = new ArrayList<>();
+
+    private Trainer held(Trainer trainer) {
+        trainers.add(trainer);
+        return trainer;
+    }
+
+    @AfterEach
+    void close() {
+        trainers.forEach(Trainer::close);
+    }
+
     static Stream<String> engines() {
         return Networks.engines();
     }
 
-    private static Trainer trainer(Engine engine) {
+    private Trainer trainer(Engine engine) {
         return trainer(engine, new Optimizer.Adam(0.01));
     }
 
-    private static Trainer trainer(Engine engine, Optimizer optimizer) {
-        return new Trainer(engine, ARCHITECTURE, ARCHITECTURE.randomWeights(1), optimizer, Loss.L2);
+    private Trainer trainer(Engine engine, Optimizer optimizer) {
+        return held(new Trainer(engine, ARCHITECTURE, ARCHITECTURE.randomWeights(1), optimizer, Loss.L2));
     }
 
     /** Batches that follow from the number of the step alone. */
@@ -77,8 +95,8 @@ final class TrainerTest {
             train(killed, 4);
             killed.save(file);
             train(killed, 1);
-            Trainer resumed =
-                    new Trainer(engine, ARCHITECTURE, ARCHITECTURE.randomWeights(9), new Optimizer.Adam(0.01), Loss.L2);
+            Trainer resumed = held(new Trainer(
+                    engine, ARCHITECTURE, ARCHITECTURE.randomWeights(9), new Optimizer.Adam(0.01), Loss.L2));
             resumed.resume(file);
             assertEquals(4, resumed.steps());
             assertEquals(loss, train(resumed, 3));
@@ -97,7 +115,7 @@ final class TrainerTest {
             Tensor target = Tensor.zeros(1, 1, 2);
             // The loss of weight w is (w^2 + 9 w^2) / 2, its gradient 10 w.
             Map<String, Tensor> start = Map.of("0.weight", Tensor.of(new float[] {2}, 1, 1, 1));
-            Trainer descent = new Trainer(engine, one, start, new Optimizer.Sgd(0.0625, 0.5), Loss.L2);
+            Trainer descent = held(new Trainer(engine, one, start, new Optimizer.Sgd(0.0625, 0.5), Loss.L2));
             assertEquals(20, descent.step(input, target));
             assertEquals(0.75f, descent.weights().get("0.weight").get(0));
             // Velocity 20 / 2 + 7.5.
@@ -105,11 +123,11 @@ final class TrainerTest {
             assertEquals(0.75f - 17.5f / 16, descent.weights().get("0.weight").get(0));
 
             // The mean of |w| and |3 w| is 2 |w|.
-            Trainer absolute = new Trainer(engine, one, start, new Optimizer.Sgd(0.25, 0), Loss.L1);
+            Trainer absolute = held(new Trainer(engine, one, start, new Optimizer.Sgd(0.25, 0), Loss.L1));
             assertEquals(4, absolute.step(input, target));
             assertEquals(1.5f, absolute.weights().get("0.weight").get(0));
 
-            Trainer adam = new Trainer(engine, one, start, new Optimizer.Adam(0.1), Loss.L2);
+            Trainer adam = held(new Trainer(engine, one, start, new Optimizer.Adam(0.1), Loss.L2));
             double w = 2;
             double m = 0;
             double v = 0;
@@ -128,8 +146,8 @@ final class TrainerTest {
     @EnumSource
     void theLossFalls(Loss loss) {
         try (Engine engine = Tconv.open("reference")) {
-            Trainer trainer =
-                    new Trainer(engine, ARCHITECTURE, ARCHITECTURE.randomWeights(1), new Optimizer.Adam(0.01), loss);
+            Trainer trainer = held(
+                    new Trainer(engine, ARCHITECTURE, ARCHITECTURE.randomWeights(1), new Optimizer.Adam(0.01), loss));
             Random random = new Random(1);
             Tensor input = Networks.normal(random, 2, 2, 6, 5);
             Tensor target;
@@ -179,21 +197,25 @@ final class TrainerTest {
         }
     }
 
-    private static String where(Engine engine, Map<String, Tensor> weights, Tensor input, Tensor target) {
-        Trainer trainer = new Trainer(engine, ARCHITECTURE, weights, new Optimizer.Adam(0.1), Loss.L1);
+    private String where(Engine engine, Map<String, Tensor> weights, Tensor input, Tensor target) {
+        Trainer trainer = held(new Trainer(engine, ARCHITECTURE, weights, new Optimizer.Adam(0.1), Loss.L1));
         return assertThrows(DivergenceException.class, () -> trainer.step(input, target))
                 .where();
     }
 
-    @Test
-    void aGradientThatIsNoNumberStopsBeforeTheWeightsChange() {
-        Architecture one = Architecture.builder()
+    @ParameterizedTest
+    @MethodSource("engines")
+    void aGradientThatIsNoNumberStopsBeforeTheWeightsChange(String device) {
+        Architecture two = Architecture.builder()
+                .addWithoutBias(Convolution.of1d().build())
                 .addWithoutBias(Convolution.of1d().build())
                 .build();
-        try (Engine engine = Tconv.open("reference")) {
-            Map<String, Tensor> start = Map.of("0.weight", Tensor.of(new float[] {1}, 1, 1, 1));
-            Trainer trainer = new Trainer(engine, one, start, new Optimizer.Adam(0.1), Loss.L2);
-            // The loss, a double, is 1e60; the gradient, a float, would be 2e60.
+        try (Engine engine = Tconv.open(device)) {
+            Map<String, Tensor> start = new LinkedHashMap<>();
+            start.put("0.weight", Tensor.of(new float[] {1e-20f}, 1, 1, 1));
+            start.put("1.weight", Tensor.of(new float[] {1e10f}, 1, 1, 1));
+            Trainer trainer = held(new Trainer(engine, two, start, new Optimizer.Adam(0.1), Loss.L1));
+            // The loss is 1e20, its gradient by the first weight 1e10 * 1e30.
             DivergenceException failure = assertThrows(
                     DivergenceException.class,
                     () -> trainer.step(Tensor.of(new float[] {1e30f}, 1, 1, 1), Tensor.zeros(1, 1, 1)));
@@ -201,6 +223,9 @@ final class TrainerTest {
                     failure.getMessage().startsWith("the gradient 0.weight must be finite: it is not at step 1"),
                     failure.getMessage());
             assertSame(start, trainer.weights());
+            // What the optimizer remembers is whole too: the next batch is learned from.
+            trainer.step(Tensor.of(new float[] {1}, 1, 1, 1), Tensor.zeros(1, 1, 1));
+            assertEquals(-0.1f, trainer.weights().get("0.weight").get(0));
         }
     }
 
@@ -242,7 +267,7 @@ final class TrainerTest {
         }
     }
 
-    private static void assertRefused(Engine engine, Path file, String message) {
+    private void assertRefused(Engine engine, Path file, String message) {
         Trainer trainer = trainer(engine);
         InvalidFileException refusal = assertThrows(InvalidFileException.class, () -> trainer.resume(file));
         assertTrue(

@@ -3,12 +3,16 @@ package io.github.tconv.opencl;
 import io.github.tconv.op.Activation;
 import io.github.tconv.op.Backend;
 import io.github.tconv.op.DeviceTensor;
+import io.github.tconv.op.Elementwise;
+import io.github.tconv.op.Loss;
 import io.github.tconv.op.Operand;
+import io.github.tconv.op.Optimizer;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -123,6 +127,90 @@ public final class OnDevice implements Backend {
             @Override
             public void close() {
                 prepared.close();
+            }
+        };
+    }
+
+    @Override
+    public Elementwise elementwise() {
+        Elementwise elementwise = backend.elementwise();
+        return new Elementwise() {
+            @Override
+            public void activate(Activation activation, Operand input, Operand output) {
+                through(
+                        output,
+                        (in, out) -> elementwise.activate(with(activation, in.get(1)), in.get(0), out),
+                        input,
+                        activation.slopes());
+            }
+
+            private Activation with(Activation activation, @Nullable DeviceTensor slopes) {
+                return slopes == null ? activation : Activation.prelu(slopes);
+            }
+
+            @Override
+            public void activationGradient(
+                    Activation activation, Operand input, Operand outputGradient, Operand inputGradient) {
+                through(
+                        inputGradient,
+                        (in, out) ->
+                                elementwise.activationGradient(with(activation, in.get(2)), in.get(0), in.get(1), out),
+                        input,
+                        outputGradient,
+                        activation.slopes());
+            }
+
+            @Override
+            public void slopeGradient(Operand input, Operand outputGradient, Operand slopeGradient) {
+                through(
+                        slopeGradient,
+                        (in, out) -> elementwise.slopeGradient(in.get(0), in.get(1), out),
+                        input,
+                        outputGradient);
+            }
+
+            @Override
+            public void loss(Loss loss, Operand output, Operand target, Operand outputGradient, Operand sum) {
+                through(
+                        sum,
+                        (in, total) -> through(
+                                outputGradient,
+                                (none, gradient) -> elementwise.loss(loss, in.get(0), in.get(1), gradient, total)),
+                        output,
+                        target);
+            }
+
+            @Override
+            public void step(
+                    Optimizer optimizer,
+                    long step,
+                    Operand weight,
+                    Operand gradient,
+                    List<? extends Operand> memory,
+                    Operand moved) {
+                List<DeviceTensor> parts = new ArrayList<>();
+                for (Operand part : memory) {
+                    parts.add(new DeviceTensor(backend, backend.allocate(part.elements()), null, part.shape()));
+                    backend.upload((Tensor) part, parts.get(parts.size() - 1));
+                }
+                through(
+                        moved,
+                        (in, out) -> elementwise.step(optimizer, step, in.get(0), in.get(1), parts, out),
+                        weight,
+                        gradient);
+                for (int i = 0; i < memory.size(); i++) {
+                    backend.download(parts.get(i), (Tensor) memory.get(i));
+                    parts.get(i).close();
+                }
+            }
+
+            @Override
+            public void finite(List<? extends Operand> tensors, Operand verdicts) {
+                through(
+                        verdicts,
+                        (in, out) -> elementwise.finite(
+                                in.stream().map(Objects::requireNonNull).toList(), out),
+                        tensors.toArray(new Operand[0]));
             }
         };
     }

@@ -187,14 +187,14 @@ final class DetailUpscalerTest {
     void aTrainingLearnsAndGoesOnFromItsCheckpoint() {
         Path file = folder.resolve("checkpoint.safetensors");
         Settings settings = new Settings(6, 3, 1, 60, 4, 8, 7);
-        try (Engine engine = Tconv.open("reference")) {
-            DetailTraining through = training(engine, settings);
+        try (Engine engine = Tconv.open("reference");
+                DetailTraining through = training(engine, settings);
+                DetailTraining resumed = training(engine, settings)) {
             double first = mean(through, 10);
             mean(through, 30);
             through.save(file);
             double last = mean(through, 10);
             assertTrue(last < first, first + " to " + last);
-            DetailTraining resumed = training(engine, settings);
             resumed.resume(file);
             assertEquals(40, resumed.steps());
             assertEquals(last, mean(resumed, 10));
@@ -224,8 +224,8 @@ final class DetailUpscalerTest {
     @Test
     void trainingsThatCannotBeAreRefused() {
         assertThrows(IllegalArgumentException.class, () -> new Settings(0, 1, 0, 1, 1, 1, 0));
-        try (Engine engine = Tconv.open("reference")) {
-            DetailTraining training = new DetailTraining(engine, new Settings(2, 2, 0, 1, 1, 16, 0));
+        try (Engine engine = Tconv.open("reference");
+                DetailTraining training = new DetailTraining(engine, new Settings(2, 2, 0, 1, 1, 16, 0))) {
             assertThrows(IllegalStateException.class, training::step);
             IllegalArgumentException refusal = assertThrows(
                     IllegalArgumentException.class, () -> training.add(SamplePicture.filled(31, 40, 1, 255, () -> 0)));

@@ -63,6 +63,13 @@ class BackendContractTest {
                         kind.toString(), () -> passes(verification.verify(problem, Check.PREPARED, kind))));
     }
 
+    @TestFactory
+    Stream<DynamicNode> elementwiseWorkIsDoneAsByTheOracle() {
+        return ElementwiseContract.all().stream()
+                .map(work -> DynamicTest.dynamicTest(
+                        work.toString(), () -> assertEquals(Optional.empty(), work.difference(engine, ORACLE))));
+    }
+
     private static void passes(Result result) {
         assertEquals(Optional.empty(), result.message());
     }

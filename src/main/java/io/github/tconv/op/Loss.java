@@ -1,4 +1,4 @@
-package io.github.tconv.network;
+package io.github.tconv.op;
 
 /** How far an output is from its target: a mean over all elements. */
 public enum Loss {

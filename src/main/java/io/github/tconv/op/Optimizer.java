@@ -1,10 +1,11 @@
-package io.github.tconv.network;
+package io.github.tconv.op;
 
-import io.github.tconv.op.Tensor;
-import java.nio.FloatBuffer;
 import java.util.List;
 
-/** How weights follow their gradients. Immutable; what a rule remembers from step to step belongs to the training. */
+/**
+ * How weights follow their gradients. Immutable; what a rule remembers from step to step belongs to the training.
+ * {@link Elementwise#step} takes the steps.
+ */
 public sealed interface Optimizer {
     /**
      * Returns the size of a step.
@@ -29,18 +30,15 @@ public sealed interface Optimizer {
     List<String> memory();
 
     /**
-     * Takes a step.
+     * Adam: steps of about the rate whatever the size of the gradient. With {@code m} and {@code v} remembered,
      *
-     * @param weight changed
-     * @param gradient of the loss by the weight
-     * @param memory what is remembered, in the order of {@link #memory()}, changed
-     * @param step 1 for the first step
-     */
-    void step(Tensor weight, Tensor gradient, List<Tensor> memory, long step);
-
-    /**
-     * Adam: steps of about the rate whatever the size of the gradient. D. P. Kingma, J. Ba, "Adam: A Method for Stochastic
-     * Optimization", 2015.
+     * <pre>{@code
+     * m = beta1 * m + (1 - beta1) * gradient
+     * v = beta2 * v + (1 - beta2) * gradient^2
+     * weight -= rate * (m / (1 - beta1^step)) / (sqrt(v / (1 - beta2^step)) + epsilon)
+     * }</pre>
+     *
+     * <p>D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", 2015.
      *
      * @param rate the size of a step, above 0
      * @param beta1 how much of the gradient's mean is kept, from 0 to below 1
@@ -75,6 +73,27 @@ public sealed interface Optimizer {
             this(rate, 0.9, 0.999, 1e-8);
         }
 
+        /**
+         * Returns the factor of the mean gradient in a step: the rate, larger in the first steps, whose means began at 0.
+         *
+         * @param step 1 for the first step
+         * @return {@code rate / (1 - beta1^step)}
+         */
+        public double meanFactor(long step) {
+            // Strict, so that every machine takes the same step.
+            return rate / (1 - StrictMath.pow(beta1, (double) step));
+        }
+
+        /**
+         * Returns the factor of the mean square in a step, for the same reason.
+         *
+         * @param step 1 for the first step
+         * @return {@code 1 / (1 - beta2^step)}
+         */
+        public double squareFactor(long step) {
+            return 1 / (1 - StrictMath.pow(beta2, (double) step));
+        }
+
         @Override
         public Adam withRate(double other) {
             return new Adam(other, beta1, beta2, epsilon);
@@ -83,24 +102,6 @@ public sealed interface Optimizer {
         @Override
         public List<String> memory() {
             return List.of("m", "v");
-        }
-
-        @Override
-        public void step(Tensor weight, Tensor gradient, List<Tensor> memory, long step) {
-            FloatBuffer w = weight.floats();
-            FloatBuffer g = gradient.floats();
-            FloatBuffer m = memory.get(0).floats();
-            FloatBuffer v = memory.get(1).floats();
-            // Strict, so that every machine takes the same step.
-            double rate1 = rate / (1 - StrictMath.pow(beta1, (double) step));
-            double share2 = 1 / (1 - StrictMath.pow(beta2, (double) step));
-            for (int i = 0; i < w.capacity(); i++) {
-                float mean = (float) (beta1 * m.get(i) + (1 - beta1) * g.get(i));
-                float square = (float) (beta2 * v.get(i) + (1 - beta2) * g.get(i) * g.get(i));
-                m.put(i, mean);
-                v.put(i, square);
-                w.put(i, (float) (w.get(i) - rate1 * mean / (Math.sqrt(share2 * square) + epsilon)));
-            }
         }
     }
 
@@ -132,18 +133,6 @@ public sealed interface Optimizer {
         @Override
         public List<String> memory() {
             return List.of("velocity");
-        }
-
-        @Override
-        public void step(Tensor weight, Tensor gradient, List<Tensor> memory, long step) {
-            FloatBuffer w = weight.floats();
-            FloatBuffer g = gradient.floats();
-            FloatBuffer velocity = memory.get(0).floats();
-            for (int i = 0; i < w.capacity(); i++) {
-                float v = (float) (momentum * velocity.get(i) + g.get(i));
-                velocity.put(i, v);
-                w.put(i, (float) (w.get(i) - rate * v));
-            }
         }
     }
 
