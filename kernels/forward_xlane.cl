@@ -14,6 +14,7 @@
 //   MERGE_H            1: a tile holds all SH phases, for few output channels; 0: one of them
 //   XT, RY, OC_CHUNK   tiles of a work-item along the row, grid rows, and output channel tiles
 //   IC_BLOCK           input channels of a patch; where less than all, partial sums wait in local memory
+//   SUMMED             input channels that are summed on their own, so that errors do not grow with the layer
 //   PREFETCH           1: fetch the next patch into the cache while computing (needs Clang and a CPU); 0: do not
 //   SHUFFLE            1: lay phases side by side within registers; 0: through memory (Oclgrind fails on vector elements)
 //   KW_UNROLL          taps of a row that are written out: KW, or else a multiple of SW / gcd(SW, DW)
@@ -106,9 +107,6 @@ FLATTENED void add_tile(
         lanes* sums, __local const float* patch, __global const float* weights, const int count,
         const int rd, const int rh, const int h, __global const float* next, const size_t next_channel, const int part,
         const int IW) {
-    for (int ic = part; !MERGE_H && ic < IC_BLOCK; ic += ITEM_TILES) {
-        prefetch_lines(next + ic * next_channel, 0, 1, IW);
-    }
     for (int kd = tap_d(0, rd); kd < KD; kd = tap_d(kd + 1, rd)) {
         const int d = LEAD_D - TAP_SHIFT(kd, SD, DD, PD);
         __local const float* const plane = patch + (d * PATCH_H + h + LEAD_H) * PATCH_W + LEAD_W;
@@ -262,6 +260,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void xlane(
                 n, group * IC_PER_GROUP + (finishing ? 0 : first_ic + IC_BLOCK), qd,
                 first_qh - LEAD_H + (finishing && last_in_row ? RY : 0),
                 finishing ? (last_in_row ? 0 : first_qw + XT * NV * LANES) : first_qw);
+        const size_t next_channel = (size_t)ID * IH * IW;
         int part = 0;
         for (int tile = first_tile; tile < min(first_tile + OC_CHUNK, OC_TILES); tile++) {
             __global const float* const weights =
@@ -273,25 +272,32 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void xlane(
                     for (int x = 0; x < XT; x++, part++) {
                         __local lanes* const kept = partial + (IC_BLOCK < IC_PER_GROUP ? part : 0) * ACCUMULATORS;
                         lanes sums[ACCUMULATORS];
-                        #pragma unroll
-                        for (int a = 0; a < ACCUMULATORS; a++) {
-                            sums[a] = (lanes)(0.0f);
+                        for (int ic = part; !MERGE_H && ic < IC_BLOCK; ic += ITEM_TILES) {
+                            prefetch_lines(next + ic * next_channel, 0, 1, IW);
                         }
-                        add_tile(
-                                sums, patch + x * NV * LANES, weights, count, rd, rh, y, next, (size_t)ID * IH * IW, part, IW);
-                        // A block is summed on its own: the error grows with its length and with the number of blocks.
-                        if (first_ic > 0) {
+                        // The error grows with the length of a sum and with the number of sums.
+                        for (int ic = 0; ic < count; ic += SUMMED) {
                             #pragma unroll
                             for (int a = 0; a < ACCUMULATORS; a++) {
-                                sums[a] += kept[a];
+                                sums[a] = (lanes)(0.0f);
+                            }
+                            add_tile(
+                                    sums, patch + ic * PATCH_CHANNEL + x * NV * LANES, weights + ic * PACKED_IC,
+                                    min(SUMMED, count - ic), rd, rh, y, next + ic * next_channel, next_channel, part, IW);
+                            if (first_ic + ic > 0) {
+                                #pragma unroll
+                                for (int a = 0; a < ACCUMULATORS; a++) {
+                                    sums[a] += kept[a];
+                                }
+                            }
+                            if (first_ic + ic + SUMMED < IC_PER_GROUP) {
+                                #pragma unroll
+                                for (int a = 0; a < ACCUMULATORS; a++) {
+                                    kept[a] = sums[a];
+                                }
                             }
                         }
-                        if (first_ic + IC_BLOCK < IC_PER_GROUP) {
-                            #pragma unroll
-                            for (int a = 0; a < ACCUMULATORS; a++) {
-                                kept[a] = sums[a];
-                            }
-                        } else {
+                        if (finishing) {
                             store_tile(
                                     sums, finished, bias, slope, residual, output, n, group, tile * MR, qd * SD + rd,
                                     (first_qh + y) * SH + rh, (first_qw + x * NV * LANES) * SW, OD, OH, OW);

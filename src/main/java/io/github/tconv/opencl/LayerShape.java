@@ -36,13 +36,26 @@ record LayerShape(int ic, int oc, int groups, Axis depth, Axis height, Axis widt
 
     /** The phases of an axis that meet any tap: a common factor of stride and dilation leaves gaps, as a short kernel does. */
     static int phasesWithTaps(Axis axis) {
-        int period = axis.stride() / Grid.greatestCommonDivisor(axis.stride(), axis.dilation());
-        return Math.min(axis.kernel(), period);
+        return Math.min(axis.kernel(), period(axis));
+    }
+
+    /** After how many taps of an axis the phases repeat. */
+    private static int period(Axis axis) {
+        return axis.stride() / Grid.greatestCommonDivisor(axis.stride(), axis.dilation());
     }
 
     /** The taps of the whole kernel. */
     long taps() {
         return (long) depth.kernel() * height.kernel() * width.kernel();
+    }
+
+    /** The taps of the phase that has most of them. */
+    long mostTaps() {
+        return mostTaps(depth) * mostTaps(height) * mostTaps(width);
+    }
+
+    private static long mostTaps(Axis axis) {
+        return Grid.tiles(axis.kernel(), period(axis));
     }
 
     /** The terms of the sum behind one output element, on average over the phases. */

@@ -28,11 +28,8 @@ final class XLaneVariant implements ForwardVariant {
     private static final int SHARING_ROWS = 8;
     /** Most input channels of a block where all phases are merged: their patch has many rows. */
     private static final int MERGED_BLOCK = 32;
-    /** Terms of a merged block that are summed on their own, for the error's sake. */
-    private static final long MERGED_TERMS = 128;
-
-    /** Input channels of a block where the sum is long: blocks are summed on their own, for the error's sake. */
-    private static final int SUMMED_BLOCK = 64;
+    /** Terms that are summed on their own, for the error's sake. */
+    private static final int SUMMED_TERMS = 64;
 
     private final LayerShape layer;
     private final Processor processor;
@@ -126,20 +123,20 @@ final class XLaneVariant implements ForwardVariant {
         return (int) Math.min(Grid.tiles(width.kernel(), period), periods) * period;
     }
 
-    /** From the layer alone: the block decides the order of additions. */
     private static int inBlock(LayerShape layer, Processor processor, boolean merged) {
         int rows = merged ? 8 : 1;
-        int most = layer.terms() > ForwardRule.LONG_SUM ? SUMMED_BLOCK : layer.ic();
-        if (merged) {
-            long termsOfChannel = Math.max(1, layer.terms() / layer.ic());
-            most = (int) Math.min(MERGED_BLOCK, Math.max(1, MERGED_TERMS / termsOfChannel));
-        }
+        int most = merged ? MERGED_BLOCK : layer.ic();
         int block = Math.min(layer.ic(), most);
         long channel = patchFloats(layer, processor, rows, 4L * processor.lanes()) * Float.BYTES;
         while (block > 1 && channel * block > Math.min(2 * PATCH_BYTES, processor.localBytes() / 2)) {
             block = (block + 1) / 2;
         }
         return block;
+    }
+
+    /** Input channels that are summed on their own: from the layer alone, since it decides the order of additions. */
+    private int summed() {
+        return (int) Math.max(1, Math.min(inBlock, SUMMED_TERMS / layer.mostTaps()));
     }
 
     private static long patchFloats(LayerShape layer, Processor processor, long rows, long width) {
@@ -203,12 +200,13 @@ final class XLaneVariant implements ForwardVariant {
 
     @Override
     public String constants() {
-        return " -DLANES=%d -DMR=%d -DMERGE_H=%d -DIC_BLOCK=%d -DKW_UNROLL=%d -DPREFETCH=%d -DSHUFFLE=1"
+        return " -DLANES=%d -DMR=%d -DMERGE_H=%d -DIC_BLOCK=%d -DSUMMED=%d -DKW_UNROLL=%d -DPREFETCH=%d -DSHUFFLE=1"
                 .formatted(
                         processor.lanes(),
                         outTile,
                         merged ? 1 : 0,
                         inBlock,
+                        summed(),
                         unrolledTaps,
                         processor.prefetches() ? 1 : 0);
     }
