@@ -37,6 +37,17 @@ public record Activation(
         SILU
     }
 
+    /**
+     * In roundings: OpenCL allows exp 3, tanh 5 and a division 2.5 units in the last place, which are two roundings each;
+     * 1 + exp and an oracle round once more.
+     */
+    private static final double ROUNDINGS = 16 * 0x1p-24;
+    /**
+     * What may be flushed to zero. The sigmoid vanishes below x = -87.34, and SiLU, x times that, is smaller from there on
+     * than 87.34 times the smallest normal number.
+     */
+    private static final double VANISHING = 88.0 * Float.MIN_NORMAL;
+
     private static final Activation NONE = new Activation(Kind.NONE, 0, 0, null);
 
     /**
@@ -53,6 +64,16 @@ public record Activation(
         Validate.isTrue(
                 a <= b || kind != Kind.CLAMP, "clamp's least value must not be above its greatest: %s, %s", a, b);
         Validate.isTrue(slopes != null == (kind == Kind.PRELU), "slopes belong to PRELU and to it only: %s", kind);
+    }
+
+    /**
+     * Bounds the error with which float32 arithmetic as OpenCL requires it applies any of the functions to an exact sum.
+     *
+     * @param value the exact result
+     * @return how far a device's may be off
+     */
+    public static double errorBound(double value) {
+        return ROUNDINGS * Math.abs(value) + VANISHING;
     }
 
     /**

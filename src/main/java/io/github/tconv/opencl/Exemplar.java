@@ -28,10 +28,6 @@ final class Exemplar {
     private static final int AMPLITUDE = 4;
     /** From here on float32 leaves out whole numbers. */
     private static final double EXACT = 0x1p24;
-    /** Roundings that an activation may add, and what may be flushed to zero: as the {@code verify} room has it. */
-    private static final double ACTIVATION_ROUNDINGS = 16;
-
-    private static final double U = 0x1p-24;
 
     private final Problem problem;
     private final Activation activation;
@@ -260,7 +256,7 @@ final class Exemplar {
         FloatBuffer found = actual.floats();
         for (int i = 0; i < expected.elements(); i++) {
             float e = wanted.get(i);
-            double bound = exact ? 0 : ACTIVATION_ROUNDINGS * U * Math.abs(e) + Float.MIN_NORMAL;
+            double bound = exact ? 0 : Activation.errorBound(e);
             if (!(Math.abs((double) found.get(i) - e) <= bound)) {
                 return Optional.of("expected %s, found %s at %s of %s"
                         .formatted(e, found.get(i), place(i, actual.shape()), problem));

@@ -32,11 +32,6 @@ public final class Verification {
     private static final int TRANSFORM_ROUNDINGS = 12;
     /** The greatest derivative of any activation: that of SiLU is 1.0999 at 2.4, all others (as used here) are 1. */
     private static final double STEEPEST = 1.1;
-    /**
-     * Of activations, in roundings: OpenCL allows exp 3, tanh 5 and a division 2.5 units in the last place, which are
-     * two roundings each; 1 + exp and the oracle round once more.
-     */
-    private static final int ACTIVATION_ROUNDINGS = 16;
 
     private static final List<Activation.Kind> ACTIVATIONS = List.of(Activation.Kind.values());
 
@@ -113,7 +108,7 @@ public final class Verification {
         Tensor expected = compute(oracle, problem, check, kind, operands);
         Tensor actual = compute(engine, problem, check, kind, operands);
         for (int i = 0; i < expected.elements(); i++) {
-            double bound = exact(check, kind) ? 0 : activationBound(expected.get(i));
+            double bound = exact(check, kind) ? 0 : Activation.errorBound(expected.get(i));
             if (!(Math.abs(actual.get(i) - expected.get(i)) <= bound)) {
                 return difference("on integers", problem, check, i, expected, actual, bound);
             }
@@ -142,7 +137,7 @@ public final class Verification {
         for (int i = 0; i < expected.elements(); i++) {
             double bound = gamma * magnitudes.get(i) + elsewhere;
             if (check == Check.PREPARED) {
-                bound = STEEPEST * bound + activationBound(expected.get(i));
+                bound = STEEPEST * bound + Activation.errorBound(expected.get(i));
             }
             double error = Math.abs((double) actual.get(i) - expected.get(i));
             if (!(error <= bound)) {
@@ -162,11 +157,6 @@ public final class Verification {
                             .formatted(place(i, check.shape(problem)), actual.get(i), again.get(i)));
         }
         return new Result(problem, check, worst, null);
-    }
-
-    /** How far a device's activation of the exact sum may be off. What vanishes may be flushed to zero. */
-    private static double activationBound(double value) {
-        return ACTIVATION_ROUNDINGS * U * Math.abs(value) + Float.MIN_NORMAL;
     }
 
     private static double gamma(double k) {
