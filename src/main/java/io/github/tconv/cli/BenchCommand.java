@@ -3,11 +3,9 @@ package io.github.tconv.cli;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** Measures this library alone; {@code ./bench-peers} does so beside others. */
@@ -27,18 +25,10 @@ final class BenchCommand implements Callable<Integer> {
     @Mixin
     private final BenchOptions options = new BenchOptions();
 
-    @Option(
-            names = "--soak",
-            paramLabel = "CALLS",
-            description =
-                    "Instead make so many calls of one problem, and print ten times the process's resident memory and"
-                            + " native handles.")
-    private @Nullable Integer soak;
-
     @Override
     public Integer call() throws IOException {
-        if (soak != null) {
-            options.soak(soak, spec.commandLine().getOut());
+        if (options.wantsSoak()) {
+            options.soak(spec.commandLine().getOut());
             return 0;
         }
         options.run(

@@ -40,6 +40,15 @@ public final class BenchOptions {
     private static final String SMALL = "ic4_oc6_i8x8_k3x3_s2x2_p1x1";
 
     @Option(
+            names = "--soak",
+            paramLabel = "CALLS",
+            description =
+                    "Instead make so many calls of one problem at several sizes, prepare a hundredth as many layers and"
+                            + " open as many engines, and print twenty times the process's resident memory and native"
+                            + " handles.")
+    private @Nullable Integer soak;
+
+    @Option(
             names = "--device",
             paramLabel = "DEVICE",
             description = "What to compute on, as for 'run'; by default what TCONV_DEVICE says, or auto.")
@@ -197,35 +206,55 @@ public final class BenchOptions {
         }
     }
 
-    /** Makes very many calls of the first chosen problem, or of a small one, and prints what the process holds. */
-    void soak(int calls, PrintWriter out) {
+    /**
+     * Tells whether very many calls were asked for, instead of a measurement.
+     *
+     * @return whether {@link #soak} is to be called
+     */
+    public boolean wantsSoak() {
+        return soak != null;
+    }
+
+    /**
+     * Makes very many calls of the first chosen problem, or of a small one, and prints what the process holds.
+     *
+     * @param out for the table
+     * @return what was printed
+     */
+    public List<Soak.Report> soak(PrintWriter out) {
+        int calls = soak == null ? 0 : soak;
         if (calls < 1) {
             throw new IllegalArgumentException("soak must be a positive number of calls: " + calls);
         }
         Problem problem = problems.isEmpty() && layers.isEmpty() && ownLayers == null
                 ? Problem.parse(SMALL)
                 : chosen().get(0).problem();
-        try (Engine engine = Tconv.open(selector())) {
+        String selector = selector();
+        try (Engine engine = Tconv.open(selector)) {
             out.printf("%s, %s%n", problem, engine.describe());
-            out.printf("%9s  %12s  %7s  %8s%n", "calls", "resident MiB", "handles", "us/call");
-            new Soak(calls, engine, problem).run(report -> {
-                out.printf(
-                        Locale.ROOT,
-                        "%9d  %12s  %7d  %8.1f%n",
-                        report.calls(),
-                        report.residentBytes().isPresent()
-                                ? String.format(
-                                        Locale.ROOT,
-                                        "%.1f",
-                                        report.residentBytes().getAsLong() / 1048576.0)
-                                : "unknown",
-                        report.handles(),
-                        report.microseconds());
-                out.flush();
-            });
         }
+        out.printf(
+                "%9s  %7s  %7s  %12s  %7s  %8s%n", "calls", "layers", "engines", "resident MiB", "handles", "us/call");
+        List<Soak.Report> reports = new ArrayList<>();
+        new Soak(calls, () -> Tconv.open(selector), problem).run(report -> {
+            reports.add(report);
+            out.printf(
+                    Locale.ROOT,
+                    "%9d  %7d  %7d  %12s  %7d  %8.1f%n",
+                    report.calls(),
+                    report.layers(),
+                    report.engines(),
+                    report.residentBytes().isPresent()
+                            ? String.format(
+                                    Locale.ROOT, "%.1f", report.residentBytes().getAsLong() / 1048576.0)
+                            : "unknown",
+                    report.handles(),
+                    report.microseconds());
+            out.flush();
+        });
         out.printf("after closing: %d handles%n", OpenClBackend.nativeHandles());
         out.flush();
+        return reports;
     }
 
     private String selector() {

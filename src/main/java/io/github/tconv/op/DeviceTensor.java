@@ -1,8 +1,6 @@
 package io.github.tconv.op;
 
-import java.lang.ref.Cleaner;
 import java.util.Arrays;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,15 +13,12 @@ import org.jspecify.annotations.Nullable;
  * that is closed serves the calls that were made before.
  */
 public final class DeviceTensor implements Operand, AutoCloseable {
-    private static final System.Logger LOG = System.getLogger(DeviceTensor.class.getName());
-    private static final Cleaner CLEANER = Cleaner.create();
-
     private final Backend backend;
     private final int[] shape;
     private final int elements;
     private final @Nullable Tensor lent;
+    private final Backend.Memory memory;
     private final Lifetime lifetime;
-    private final Cleaner.Cleanable leak;
 
     /**
      * Makes a tensor over a backend's memory, which it then owns. Users have an {@code Engine} make it.
@@ -38,8 +33,8 @@ public final class DeviceTensor implements Operand, AutoCloseable {
         this.shape = shape.clone();
         this.elements = Tensor.checkShape("device tensor", shape);
         this.lent = lent;
-        this.lifetime = new Lifetime(memory, toString());
-        this.leak = CLEANER.register(this, lifetime);
+        this.memory = memory;
+        this.lifetime = new Lifetime(this, toString(), Lifetime.Frequency.OFTEN, memory::isOpen, memory::close);
     }
 
     /**
@@ -60,7 +55,7 @@ public final class DeviceTensor implements Operand, AutoCloseable {
      */
     public Backend.Memory memory() {
         checkOpen();
-        return lifetime.memory;
+        return memory;
     }
 
     /**
@@ -69,7 +64,7 @@ public final class DeviceTensor implements Operand, AutoCloseable {
      * @throws IllegalStateException if it is closed
      */
     public void checkOpen() {
-        if (lifetime.state.get() != Lifetime.OPEN) {
+        if (!lifetime.isOpen()) {
             throw new IllegalStateException("the device tensor is closed: " + this);
         }
     }
@@ -116,8 +111,7 @@ public final class DeviceTensor implements Operand, AutoCloseable {
     /** Gives the memory back, once the calls that were made with it are done. Idempotent. */
     @Override
     public void close() {
-        lifetime.state.compareAndSet(Lifetime.OPEN, Lifetime.CLOSED_BY_OWNER);
-        leak.clean();
+        lifetime.close();
     }
 
     /**
@@ -128,32 +122,5 @@ public final class DeviceTensor implements Operand, AutoCloseable {
     @Override
     public String toString() {
         return Tensor.describe(shape) + " on the device";
-    }
-
-    /** Frees the memory, by its owner's close or, with a warning, after the garbage collector found the tensor. */
-    private static final class Lifetime implements Runnable {
-        static final int OPEN = 0;
-        static final int CLOSED_BY_OWNER = 1;
-        static final int LEAKED = 2;
-
-        final Backend.Memory memory;
-        final String name;
-        final AtomicInteger state = new AtomicInteger(OPEN);
-
-        Lifetime(Backend.Memory memory, String name) {
-            this.memory = memory;
-            this.name = name;
-        }
-
-        @Override
-        public void run() {
-            if (state.compareAndSet(OPEN, LEAKED) && memory.isOpen()) {
-                LOG.log(
-                        System.Logger.Level.WARNING,
-                        "a device tensor was never closed, {0}; it is freed now that the garbage collector found it",
-                        name);
-            }
-            memory.close();
-        }
     }
 }

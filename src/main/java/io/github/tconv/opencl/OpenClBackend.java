@@ -4,28 +4,23 @@ import io.github.tconv.op.Activation;
 import io.github.tconv.op.Backend;
 import io.github.tconv.op.DeviceTensor;
 import io.github.tconv.op.Elementwise;
+import io.github.tconv.op.Lifetime;
 import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
-import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /** The four operations on one OpenCL device, each by the kernel of the same name. */
 public final class OpenClBackend implements Backend {
-    private static final System.Logger LOG = System.getLogger(OpenClBackend.class.getName());
-    private static final Cleaner CLEANER = Cleaner.create();
-
     private final ForwardRule rule;
     private final GradientRules gradientRules;
     private final Session session;
     private final Elementwise elementwise;
     private final Lifetime lifetime;
-    private final Cleaner.Cleanable leak;
 
     /** Opens a device, with a rule of the caller's for the forward pass and no self-check. */
     OpenClBackend(Device device, ForwardRule rule) {
@@ -43,8 +38,7 @@ public final class OpenClBackend implements Backend {
         this.gradientRules = gradientRules;
         session = new Session(device, ProgramCache.ofUser(), selfCheck);
         elementwise = new ElementwiseKernels(session);
-        lifetime = new Lifetime(session);
-        leak = CLEANER.register(this, lifetime);
+        lifetime = new Lifetime(this, "an engine on " + device, Lifetime.Frequency.RARE, () -> true, session::close);
     }
 
     /**
@@ -288,28 +282,6 @@ public final class OpenClBackend implements Backend {
 
     @Override
     public void close() {
-        lifetime.closedByOwner.set(true);
-        leak.clean();
-    }
-
-    /** Frees the session, by its owner's close or, with a warning, by the garbage collector. */
-    private static final class Lifetime implements Runnable {
-        private final Session session;
-        private final AtomicBoolean closedByOwner = new AtomicBoolean();
-
-        Lifetime(Session session) {
-            this.session = session;
-        }
-
-        @Override
-        public void run() {
-            if (!closedByOwner.get()) {
-                LOG.log(
-                        System.Logger.Level.WARNING,
-                        "an engine on {0} was never closed; the garbage collector frees it now",
-                        session.device());
-            }
-            session.close();
-        }
+        lifetime.close();
     }
 }

@@ -4,10 +4,12 @@ import io.github.tconv.op.Activation;
 import io.github.tconv.op.Backend;
 import io.github.tconv.op.Backend.PreparedLayer;
 import io.github.tconv.op.DeviceException;
+import io.github.tconv.op.Lifetime;
 import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
+import java.lang.ref.Reference;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -15,7 +17,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,26 +40,55 @@ final class PreparedForward implements PreparedLayer {
     private final String constants;
     private final boolean copied;
     private final Activation activation;
-    private final @Nullable DeviceBuffer bias;
-    private final @Nullable DeviceBuffer slopes;
-
-    /** The weight as the layer has it until the first call, then as that call's variant packs it. */
-    private volatile DeviceBuffer weight;
+    private final Owned owned;
+    private final Lifetime lifetime;
 
     private volatile @Nullable ForwardVariant chosen;
-
-    /** Computes in place of the variants where none of them computes right. */
-    private volatile @Nullable Substitute substitute;
 
     /** A launch of every tile that is compiled, by its options; any of them computes any size. */
     private final Map<String, Launch> compiled = new ConcurrentHashMap<>();
 
     private volatile @Nullable Launch last;
 
-    private final AtomicBoolean closed = new AtomicBoolean();
-
     /** Made once, not for every call. */
     private final Parts.Whole whole = this::whole;
+
+    /** What the layer holds: apart from it, so that it can be freed when the layer is gone. */
+    private static final class Owned {
+        private final Session session;
+        final @Nullable DeviceBuffer bias;
+        final @Nullable DeviceBuffer slopes;
+
+        /** The weight as the layer has it until the first call, then as that call's variant packs it. */
+        volatile DeviceBuffer weight;
+
+        /** Computes in place of the variants where none of them computes right. */
+        volatile @Nullable Substitute substitute;
+
+        Owned(Session session, DeviceBuffer weight, @Nullable DeviceBuffer bias, @Nullable DeviceBuffer slopes) {
+            this.session = session;
+            this.weight = weight;
+            this.bias = bias;
+            this.slopes = slopes;
+        }
+
+        boolean isHeld() {
+            return session.keeps(weight);
+        }
+
+        void free() {
+            session.release(weight);
+            if (substitute != null) {
+                substitute.close();
+            }
+            if (bias != null) {
+                session.release(bias);
+            }
+            if (slopes != null) {
+                session.release(slopes);
+            }
+        }
+    }
 
     /** A tile compiled for one size, best if it is that size's own, and all that a call with it needs. */
     private static final class Launch {
@@ -159,33 +189,48 @@ final class PreparedForward implements PreparedLayer {
         this.direction = direction;
         this.rule = rule;
         this.constants = LayerConstants.of(this.layer);
-        this.weight = session.keep(weight, copy);
-        DeviceBuffer keptBias = null;
+        this.owned = own(session, weight, bias, activation, copy);
+        this.lifetime = new Lifetime(
+                this,
+                "a prepared layer, " + layer,
+                copy ? Lifetime.Frequency.RARE : Lifetime.Frequency.OFTEN,
+                owned::isHeld,
+                owned::free);
+    }
+
+    private static Owned own(
+            Session session, Operand weight, @Nullable Operand bias, Activation activation, boolean copy) {
+        DeviceBuffer w = session.keep(weight, copy);
+        DeviceBuffer b = null;
         try {
-            keptBias = bias == null ? null : session.keep(bias, copy);
-            this.slopes = activation.slopes() == null ? null : session.keep(activation.slopes(), copy);
+            b = bias == null ? null : session.keep(bias, copy);
+            DeviceBuffer slopes = activation.slopes() == null ? null : session.keep(activation.slopes(), copy);
+            return new Owned(session, w, b, slopes);
         } catch (DeviceException e) {
-            session.release(this.weight);
-            if (keptBias != null) {
-                session.release(keptBias);
+            session.release(w);
+            if (b != null) {
+                session.release(b);
             }
             throw e;
         }
-        this.bias = keptBias;
     }
 
     @Override
     public void forward(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
-        direction.compute(session.device(), problem, input, residual, output, whole);
+        try {
+            direction.compute(session.device(), problem, input, residual, output, whole);
+        } finally {
+            Reference.reachabilityFence(this);
+        }
     }
 
     private void whole(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
         Launch launch = last;
         if (launch == null || !launch.best || !launch.isFor(problem, residual != null)) {
-            launch = substitute == null ? plan(problem, residual != null) : null;
+            launch = owned.substitute == null ? plan(problem, residual != null) : null;
             last = launch;
         }
-        Substitute oracle = substitute;
+        Substitute oracle = owned.substitute;
         if (launch == null || oracle != null) {
             Objects.requireNonNull(oracle).forward(problem.asRank3(), input, residual, output);
             return;
@@ -203,10 +248,10 @@ final class PreparedForward implements PreparedLayer {
             }
             try (Kernel kernel = launch.program.kernel(launch.kernel)) {
                 kernel.with(x)
-                        .with(weight)
-                        .with(bias == null ? weight : bias)
-                        .with(slopes == null ? weight : slopes)
-                        .with(r == null ? weight : r)
+                        .with(owned.weight)
+                        .with(owned.bias == null ? owned.weight : owned.bias)
+                        .with(owned.slopes == null ? owned.weight : owned.slopes)
+                        .with(r == null ? owned.weight : r)
                         .with(y)
                         .with(launch.sizes)
                         .enqueue(session.queue(), launch.range);
@@ -273,7 +318,7 @@ final class PreparedForward implements PreparedLayer {
             }
         }
         chooseOracle();
-        return substitute == null ? plan(problem, hasResidual) : null;
+        return owned.substitute == null ? plan(problem, hasResidual) : null;
     }
 
     /** The rule's choice, then one of each other kind that is there, then the plain kernel. */
@@ -300,22 +345,22 @@ final class PreparedForward implements PreparedLayer {
         return selfCheck.passes(
                 program,
                 variant.name(),
-                new LayerTrial(session, layer, variant, tile, bias != null, hasResidual, activation, direction));
+                new LayerTrial(session, layer, variant, tile, owned.bias != null, hasResidual, activation, direction));
     }
 
     /** Hands the layer to the oracle, as it was given: the weight is packed by a variant only, and none was chosen. */
     private synchronized void chooseOracle() {
-        if (chosen == null && substitute == null) {
+        if (chosen == null && owned.substitute == null) {
             Backend oracle = selfCheck.oracle();
-            Tensor w = host(weight, layer.weightShape());
-            substitute = switch (direction) {
+            Tensor w = host(owned.weight, layer.weightShape());
+            owned.substitute = switch (direction) {
                 case FORWARD -> {
-                    Tensor b = bias == null ? null : host(bias, layer.outChannels());
+                    Tensor b = owned.bias == null ? null : host(owned.bias, layer.outChannels());
                     PreparedLayer prepared = oracle.prepare(layer, w, b, activation);
                     yield new Substitute(session, oracle.describe(), prepared::forward, prepared::close);
                 }
                 case INPUT_GRADIENT -> {
-                    Tensor b = bias == null ? null : host(bias, layer.inChannels());
+                    Tensor b = owned.bias == null ? null : host(owned.bias, layer.inChannels());
                     yield new Substitute(
                             session,
                             oracle.describe(),
@@ -357,7 +402,7 @@ final class PreparedForward implements PreparedLayer {
     /** Has a tile compiled in the background and run once, since some drivers compile fully only then. */
     private void prefetch(ForwardVariant variant, ForwardVariant.Tile tile, String options, Problem problem) {
         session.programs().prefetch(variant.sources(), options, program -> {
-            if (!closed.get()) {
+            if (lifetime.isOpen()) {
                 Launch launch = new Launch(
                         smallest(problem),
                         options.contains(" -DHAS_RESIDUAL=1 "),
@@ -393,9 +438,9 @@ final class PreparedForward implements PreparedLayer {
     private void tryOut(Launch launch) {
         long inputs = Tensor.elementsOf(launch.problem.inputShape());
         long outputs = Tensor.elementsOf(launch.problem.outputShape());
-        try (DeviceBuffer w = weight.share();
-                DeviceBuffer b = bias == null ? null : bias.share();
-                DeviceBuffer s = slopes == null ? null : slopes.share();
+        try (DeviceBuffer w = owned.weight.share();
+                DeviceBuffer b = owned.bias == null ? null : owned.bias.share();
+                DeviceBuffer s = owned.slopes == null ? null : owned.slopes.share();
                 DeviceBuffer x = session.make(inputs);
                 DeviceBuffer staged = session.make(Math.max(1, launch.stagedFloats));
                 DeviceBuffer r = session.make(outputs);
@@ -437,18 +482,18 @@ final class PreparedForward implements PreparedLayer {
     }
 
     private String options(ForwardVariant variant, ForwardVariant.Tile tile, boolean hasResidual) {
-        return LayerConstants.withEpilogue(constants, bias != null, hasResidual, activation)
+        return LayerConstants.withEpilogue(constants, owned.bias != null, hasResidual, activation)
                 + variant.constants()
                 + tile.constants();
     }
 
     /** Settles on a variant and has it pack the weight; false if another was faster. */
     private synchronized boolean choose(ForwardVariant variant, Program program) {
-        if (chosen != null || substitute != null) {
+        if (chosen != null || owned.substitute != null) {
             return false;
         }
         if (variant.packedFloats() > 0) {
-            DeviceBuffer raw = weight;
+            DeviceBuffer raw = owned.weight;
             DeviceBuffer target = copied
                     ? session.keep(variant.packedFloats())
                     : session.keep(session.borrow(variant.packedFloats()));
@@ -460,7 +505,7 @@ final class PreparedForward implements PreparedLayer {
                 session.release(target);
                 throw e;
             }
-            weight = target;
+            owned.weight = target;
             session.release(raw);
         }
         chosen = variant;
@@ -475,7 +520,7 @@ final class PreparedForward implements PreparedLayer {
     @Override
     public String describe(Problem problem) {
         Problem rank3 = problem.asRank3();
-        Substitute oracle = substitute;
+        Substitute oracle = owned.substitute;
         if (oracle != null) {
             return oracle.describe() + ", because no kernel computes this layer right here";
         }
@@ -492,17 +537,6 @@ final class PreparedForward implements PreparedLayer {
 
     @Override
     public void close() {
-        if (closed.compareAndSet(false, true)) {
-            session.release(weight);
-            if (substitute != null) {
-                substitute.close();
-            }
-            if (bias != null) {
-                session.release(bias);
-            }
-            if (slopes != null) {
-                session.release(slopes);
-            }
-        }
+        lifetime.close();
     }
 }

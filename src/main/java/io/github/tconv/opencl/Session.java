@@ -167,6 +167,11 @@ final class Session implements AutoCloseable {
         return share;
     }
 
+    /** Whether a share is still kept: neither released nor given back by the session's close. */
+    boolean keeps(DeviceBuffer share) {
+        return kept.containsKey(share);
+    }
+
     /** Gives a kept share back now; does nothing where the session's close has. */
     void release(DeviceBuffer share) {
         boolean[] had = new boolean[1];

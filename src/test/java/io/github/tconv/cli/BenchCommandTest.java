@@ -67,14 +67,14 @@ class BenchCommandTest {
 
     @Test
     void aSoakTellsWhatTheProcessHolds() {
-        int exit = bench("--device", "reference", "--problem", PROBLEM, "--soak", "60");
+        int exit = bench("--device", "reference", "--problem", PROBLEM, "--soak", "200");
 
         assertEquals(0, exit, err::toString);
         List<String> lines = out.toString().lines().toList();
-        // Two lines of head, ten reports and the end.
-        assertEquals(13, lines.size(), out::toString);
-        assertTrue(lines.get(11).strip().startsWith("60 "), out::toString);
-        assertTrue(lines.get(12).matches("after closing: \\d+ handles"), out::toString);
+        // Two lines of head, twenty reports and the end.
+        assertEquals(23, lines.size(), out::toString);
+        assertTrue(lines.get(21).strip().matches("200 +2 +2 .*"), out::toString);
+        assertTrue(lines.get(22).matches("after closing: \\d+ handles"), out::toString);
     }
 
     @ParameterizedTest

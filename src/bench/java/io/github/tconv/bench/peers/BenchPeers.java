@@ -2,6 +2,7 @@ package io.github.tconv.bench.peers;
 
 import io.github.tconv.bench.BenchmarkOperation;
 import io.github.tconv.bench.BenchmarkReport;
+import io.github.tconv.bench.Soak;
 import io.github.tconv.cli.BenchOptions;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -44,7 +45,10 @@ final class BenchPeers implements Callable<Integer> {
             description = "Measures a network instead of layers: dcgan, its generator, for batches of 1 and 16.")
     private @Nullable String network;
 
-    @Option(names = "--picture", paramLabel = "FILE", description = "Where to draw the layers' bars, as PNG.")
+    @Option(
+            names = "--picture",
+            paramLabel = "FILE",
+            description = "Where to draw the layers' bars, or the soak's curves, as PNG.")
     private @Nullable Path picture;
 
     /**
@@ -81,6 +85,13 @@ final class BenchPeers implements Callable<Integer> {
                             List.of(1, 16),
                             options.seconds(),
                             spec.commandLine().getOut());
+            return 0;
+        }
+        if (options.wantsSoak()) {
+            List<Soak.Report> reports = options.soak(spec.commandLine().getOut());
+            if (picture != null) {
+                SoakChart.save(reports, picture);
+            }
             return 0;
         }
         BenchmarkReport report = options.run(
