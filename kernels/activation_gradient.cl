@@ -1,9 +1,10 @@
 // activation_gradient.cl: gradient by the input of an activation, one work-item an element.
 //   input_gradient[n][c][o] = output_gradient[n][c][o] * activation'(input[n][c][o])
 // Where the function has a corner, the slope is that of its left.
-// Layout: input and gradients (PLANES, PLANE), planes being images times CHANNELS; slopes (CHANNELS), read by PReLU only.
+// Layout: input and gradients (N, CHANNELS, PLANE); slopes (CHANNELS), read by PReLU only.
 //   input_gradient may be output_gradient: no restrict.
-// ND-range: (PLANE rounded up, planes), any work-group size: lanes are neighbours.
+// ND-range: (PLANE rounded up, CHANNELS, N), any work-group size: lanes are neighbours. Where channels make no difference,
+//   they and images may be one plane.
 // Writes every element once: deterministic. Constants: ACTIVATION ACT_A ACT_B, numbered as in common.cl. The sizes are
 // arguments.
 
@@ -39,12 +40,12 @@ __kernel void activation_gradient(
         __global const float* input, __global const float* slopes, __global const float* output_gradient,
         __global float* input_gradient, const int CHANNELS, const int PLANE) {
     const int o = (int)get_global_id(0);
-    const int plane = (int)get_global_id(1);
+    const int c = (int)get_global_id(1);
 
     if (o >= PLANE) {
         return;
     }
-    const size_t at = (size_t)plane * PLANE + o;
-    const float slope = ACTIVATION == 3 ? slopes[plane % CHANNELS] : 0.0f;
+    const size_t at = (get_global_id(2) * CHANNELS + c) * PLANE + o;
+    const float slope = ACTIVATION == 3 ? slopes[c] : 0.0f;
     input_gradient[at] = output_gradient[at] * derivative(input[at], slope);
 }

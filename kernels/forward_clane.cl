@@ -17,7 +17,7 @@
 //     leaves its row; then one row of zeros, which stands for every row outside the input.
 //   packed (GROUPS, TILES_OC, KD, KH, KW, IC / GROUPS, TILE_OC), zeros in the lanes beyond the last channel.
 // ND-range, always in work-groups of one item (there is no barrier and no local memory):
-//   clane_pack  (elements of packed)
+//   clane_pack  (IC / GROUPS, GROUPS * TILES_OC)
 //   clane_stage (ceil(IC / STAGE_IC), N * ID * IH + 1)
 //   clane       (ceil(QW / P), SD * SH * SW / PHASES * ceil(QD * QH * N / ROWS), GROUPS * TILES_OC), Q = ceil(O / S)
 // Writes every output element once, in a fixed order of additions: deterministic.
@@ -54,18 +54,20 @@ inline int staged_width(const int IW, const int OW) {
     return P == 1 ? IW : tiles * P + GREATEST_OFFSET_W - LEAST_OFFSET_W;
 }
 
+// A channel's taps are neighbours, and so are those of a tile's channels: they are read once, from the nearest cache.
 __kernel void clane_pack(__global const float* restrict weight, __global float* restrict packed) {
-    const size_t at = get_global_id(0);
-    const size_t row = at / TILE_OC;
-    const int lane = (int)REMAINDER(at, TILE_OC, row);
-    const size_t taps = row / IC_PER_GROUP;
-    const int icg = (int)REMAINDER(row, IC_PER_GROUP, taps);
-    const size_t tile = taps / (KD * KH * KW);
-    const int tap = (int)REMAINDER(taps, KD * KH * KW, tile);
-    const int group = (int)(tile / TILES_OC);
-    const int ocg = (int)REMAINDER(tile, TILES_OC, group) * TILE_OC + lane;
+    const int icg = (int)get_global_id(0);
+    const int tile = (int)get_global_id(1);
+    const int group = tile / TILES_OC;
+    const int first_ocg = REMAINDER(tile, TILES_OC, group) * TILE_OC;
+    __global const float* const from = weight + WEIGHT_AT(group * IC_PER_GROUP + icg, first_ocg, 0, 0, 0);
 
-    packed[at] = ocg < OC_PER_GROUP ? weight[WEIGHT_AT(group * IC_PER_GROUP + icg, ocg, 0, 0, tap)] : 0.0f;
+    for (int tap = 0; tap < KD * KH * KW; tap++) {
+        __global float* const to = packed + (((size_t)tile * (KD * KH * KW) + tap) * IC_PER_GROUP + icg) * TILE_OC;
+        for (int lane = 0; lane < TILE_OC; lane++) {
+            to[lane] = first_ocg + lane < OC_PER_GROUP ? from[lane * (KD * KH * KW) + tap] : 0.0f;
+        }
+    }
 }
 
 __kernel void clane_stage(

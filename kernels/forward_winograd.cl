@@ -24,7 +24,7 @@
 //   packed (GROUPS, TILES_OC, SLOTS_H, SLOTS_W, KD, IC / GROUPS, TILE_OC), zeros in the lanes that there are not; the
 //     slots of an axis are the points of its phases, one phase after the other.
 // ND-range, always in work-groups of one item (there is no barrier and no local memory):
-//   winograd_pack  (elements of packed)
+//   winograd_pack  (IC / GROUPS, KD, GROUPS * TILES_OC)
 //   winograd_stage (ceil(IC / STAGE_IC), N * ID * IH + 1)
 //   winograd       (SD * SH, sum over kinds of ceil(tiles / TILES), GROUPS * ceil(TILES_OC / OC_CHUNK)): all phases of
 //                  some tiles follow each other, which read the same inputs
@@ -110,8 +110,8 @@ inline int first_slot(const int phase, const int kernel_size, const int stride, 
 #define SLOTS_H first_slot(SH, KH, SH, PH, MH)
 #define SLOTS_W first_slot(SW, KW, SW, PW, MW)
 
-// The weight of one product from the taps of one axis, g2 being zero for two of them.
-inline float filter_point(const float g0, const float g1, const float g2, const int taps, const int point) {
+// The weights of one product from the taps of one axis, g2 being zero for two of them.
+FLATTENED floatV filter_point(const floatV g0, const floatV g1, const floatV g2, const int taps, const int point) {
     if (point == 0) {
         return g0;
     }
@@ -121,47 +121,56 @@ inline float filter_point(const float g0, const float g1, const float g2, const 
     return point == 1 ? (g0 + g2 + g1) * 0.5f : (g0 + g2 - g1) * 0.5f;
 }
 
+// A vector of channels, whose taps are neighbours, is read once; all its products' weights come of it.
 __kernel void winograd_pack(__global const float* restrict weight, __global float* restrict packed) {
-    const size_t at = get_global_id(0);
-    const size_t row = at / TILE_OC;
-    const int lane = (int)REMAINDER(at, TILE_OC, row);
-    const size_t depth = row / IC_PER_GROUP;
-    const int icg = (int)REMAINDER(row, IC_PER_GROUP, depth);
-    const size_t slot = depth / KD;
-    const int kd = (int)REMAINDER(depth, KD, slot);
+    const int icg = (int)get_global_id(0);
+    const int kd = (int)get_global_id(1);
+    const int tile = (int)get_global_id(2);
+    const int group = tile / TILES_OC;
     const int slots_w = SLOTS_W;
     const int slots_h = SLOTS_H;
-    const size_t slot_row = slot / slots_w;
-    int point_w = (int)REMAINDER(slot, slots_w, slot_row);
-    const size_t tile = slot_row / slots_h;
-    int point_h = (int)REMAINDER(slot_row, slots_h, tile);
-    const int group = (int)(tile / TILES_OC);
-    const int ocg = (int)REMAINDER(tile, TILES_OC, group) * TILE_OC + lane;
 
-    int phase_h = 0;
-    int phase_w = 0;
-    int taps_h = count_taps(phase_h, KH, SH, PH);
-    int taps_w = count_taps(phase_w, KW, SW, PW);
-    while (point_h >= count_slots(taps_h, MH)) {
-        point_h -= count_slots(taps_h, MH);
-        taps_h = count_taps(++phase_h, KH, SH, PH);
-    }
-    while (point_w >= count_slots(taps_w, MW)) {
-        point_w -= count_slots(taps_w, MW);
-        taps_w = count_taps(++phase_w, KW, SW, PW);
-    }
-    // Taps lie a stride apart and go backwards: the last one meets the first input.
-    const int last_h = first_tap(phase_h, SH, PH) + (taps_h - 1) * SH;
-    const int last_w = first_tap(phase_w, SW, PW) + (taps_w - 1) * SW;
-    float rows[3] = {0.0f, 0.0f, 0.0f};
-    for (int h = 0; h < taps_h && ocg < OC_PER_GROUP; h++) {
-        float g[3] = {0.0f, 0.0f, 0.0f};
-        for (int w = 0; w < taps_w; w++) {
-            g[w] = weight[WEIGHT_AT(group * IC_PER_GROUP + icg, ocg, kd, last_h - h * SH, last_w - w * SW)];
+    for (int first = 0; first < TILE_OC; first += LANES) {
+        const int first_ocg = REMAINDER(tile, TILES_OC, group) * TILE_OC + first;
+        const int count = min(LANES, OC_PER_GROUP - first_ocg);
+        __global const float* const from = weight + WEIGHT_AT(group * IC_PER_GROUP + icg, first_ocg, kd, 0, 0);
+        float taps[KH * KW * LANES];
+        for (int tap = 0; tap < KH * KW; tap++) {
+            for (int lane = 0; lane < LANES; lane++) {
+                taps[tap * LANES + lane] = lane < count ? from[(size_t)lane * (KD * KH * KW) + tap] : 0.0f;
+            }
         }
-        rows[h] = filter_point(g[0], g[1], g[2], taps_w, point_w);
+        int slot_w = 0;
+        for (int phase_w = 0; phase_w < SW; phase_w++) {
+            const int taps_w = count_taps(phase_w, KW, SW, PW);
+            // Taps lie a stride apart and go backwards: the last one meets the first input.
+            const int last_w = first_tap(phase_w, SW, PW) + (taps_w - 1) * SW;
+            for (int point_w = 0; point_w < count_slots(taps_w, MW); point_w++) {
+                int slot_h = 0;
+                for (int phase_h = 0; phase_h < SH; phase_h++) {
+                    const int taps_h = count_taps(phase_h, KH, SH, PH);
+                    const int last_h = first_tap(phase_h, SH, PH) + (taps_h - 1) * SH;
+                    floatV rows[3] = {(floatV)(0.0f), (floatV)(0.0f), (floatV)(0.0f)};
+                    for (int h = 0; h < taps_h; h++) {
+                        floatV g[3] = {(floatV)(0.0f), (floatV)(0.0f), (floatV)(0.0f)};
+                        for (int w = 0; w < taps_w; w++) {
+                            const int tap = (last_h - h * SH) * KW + last_w - w * SW;
+                            g[w] = VECTOR_FROM(__private, taps + tap * LANES);
+                        }
+                        rows[h] = filter_point(g[0], g[1], g[2], taps_w, point_w);
+                    }
+                    for (int point_h = 0; point_h < count_slots(taps_h, MH); point_h++) {
+                        const size_t slot = ((size_t)tile * slots_h + slot_h) * slots_w + slot_w;
+                        const size_t row = (slot * KD + kd) * IC_PER_GROUP + icg;
+                        VECTOR_AT(__global, packed + row * TILE_OC + first) =
+                                filter_point(rows[0], rows[1], rows[2], taps_h, point_h);
+                        slot_h++;
+                    }
+                }
+                slot_w++;
+            }
+        }
     }
-    packed[at] = filter_point(rows[0], rows[1], rows[2], taps_h, point_h);
 }
 
 __kernel void winograd_stage(

@@ -91,6 +91,11 @@ final class ChannelLaneVariant implements ForwardVariant {
     }
 
     @Override
+    public NdRange packRange() {
+        return NdRange.exactly(layer.ic(), outTiles());
+    }
+
+    @Override
     public Tile tileFor(Problem problem) {
         ChannelLaneCost.Candidate best = new ChannelLaneCost(layer, processor, vectors, problem).least();
         return tile(best.rows(), best.positions());

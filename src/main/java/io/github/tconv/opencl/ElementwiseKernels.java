@@ -32,18 +32,19 @@ final class ElementwiseKernels implements Elementwise {
         return slopes == null ? any : slopes;
     }
 
-    /** A plane for each image and channel where channels differ, else a single one, which wastes no lanes. */
-    private record Planes(int count, int channels, int size) {
+    /** The sizes as a kernel sees them: a single plane where channels make no difference, which wastes no lanes. */
+    private record Planes(int batch, int channels, int size) {
         static Planes of(Activation activation, Operand tensor) {
             if (activation.slopes() == null) {
                 return new Planes(1, 1, tensor.elements());
             }
-            int count = tensor.size(0) * tensor.size(1);
-            return new Planes(count, tensor.size(1), tensor.elements() / count);
+            int batch = tensor.size(0);
+            int channels = tensor.size(1);
+            return new Planes(batch, channels, tensor.elements() / (batch * channels));
         }
 
         NdRange range() {
-            return NdRange.of(size, count);
+            return NdRange.of(size, channels, batch);
         }
     }
 

@@ -24,6 +24,11 @@ record NdRange(long[] global, long[] local) {
         return new NdRange(new long[] {roundUp(elements), blocks}, new long[] {LANES, 1});
     }
 
+    /** One work-item for each of some elements of each channel of each image. */
+    static NdRange of(long elements, long channels, long images) {
+        return new NdRange(new long[] {roundUp(elements), channels, images}, new long[] {LANES, 1, 1});
+    }
+
     /** One work-item for each element of a tensor (n, c, d, h, w): the pixels of an image, and the images. */
     static NdRange ofImage(int[] shape) {
         long pixels = (long) shape[2] * shape[3] * shape[4];

@@ -136,6 +136,11 @@ final class WinogradVariant implements ForwardVariant {
                 * layer.ic();
     }
 
+    @Override
+    public NdRange packRange() {
+        return NdRange.exactly(layer.ic(), layer.depth().kernel(), layer.groups() * outTiles());
+    }
+
     /** The weights of an axis in all its phases: as many as a full tile has products, but one for a single tap. */
     private static long slots(Axis axis) {
         int fewer = axis.kernel() / axis.stride();
