@@ -6,7 +6,6 @@ import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
-import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,18 +13,12 @@ import org.jspecify.annotations.Nullable;
  * {@link Engine#prepare}, and to be closed; thread-safe as the engine is, with the same exceptions.
  */
 public final class Prepared implements AutoCloseable {
-    private final Engine engine;
     private final TransposedConvolution layer;
-    private final PreparedLayer prepared;
-    private final ReentrantReadWriteLock lifetime = new ReentrantReadWriteLock();
-    private boolean closed;
-    /** The last problem: a layer is usually called with one size again and again. */
-    private volatile @Nullable Problem last;
+    private final PreparedOperation operation;
 
     Prepared(Engine engine, TransposedConvolution layer, PreparedLayer prepared) {
-        this.engine = engine;
         this.layer = layer;
-        this.prepared = prepared;
+        this.operation = new PreparedOperation(engine, layer, /* adjoint= */ false, layer::problem, prepared);
     }
 
     /**
@@ -44,9 +37,7 @@ public final class Prepared implements AutoCloseable {
      * @return the output {@code (n, outChannels, spatial...)}
      */
     public Tensor forward(Tensor input) {
-        Tensor output = engine.resultTensor(problem(input).outputShape());
-        forward(input, null, output);
-        return output;
+        return operation.forward(input);
     }
 
     /**
@@ -56,14 +47,7 @@ public final class Prepared implements AutoCloseable {
      * @return the output {@code (n, outChannels, spatial...)}, to be closed
      */
     public DeviceTensor forward(DeviceTensor input) {
-        DeviceTensor output = engine.allocate(problem(input).outputShape());
-        try {
-            forward(input, null, output);
-            return output;
-        } catch (RuntimeException | Error e) {
-            output.close();
-            throw e;
-        }
+        return operation.forward(input);
     }
 
     /**
@@ -73,7 +57,7 @@ public final class Prepared implements AutoCloseable {
      * @param output the output {@code (n, outChannels, spatial...)}, written; not over the input's memory
      */
     public void forward(Operand input, Operand output) {
-        forward(input, null, output);
+        operation.forward(input, null, output);
     }
 
     /**
@@ -84,33 +68,7 @@ public final class Prepared implements AutoCloseable {
      * @param output the output {@code (n, outChannels, spatial...)}, written; not over another's memory
      */
     public void forward(Operand input, @Nullable Operand residual, Operand output) {
-        Problem problem = problem(input);
-        if (residual != null) {
-            if (!problem.hasOutput(residual)) {
-                throw Engine.wrongShape("residual", residual, problem.outputShape());
-            }
-            engine.checkUsable("residual", residual);
-        }
-        if (!problem.hasOutput(output)) {
-            throw Engine.wrongShape("output", output, problem.outputShape());
-        }
-        engine.checkUsable("output", output);
-        Engine.checkApart("output", output, input);
-        Engine.checkApart("output", output, residual);
-        engine.enter();
-        try {
-            lifetime.readLock().lock();
-            try {
-                if (closed) {
-                    throw new IllegalStateException("the prepared layer is closed");
-                }
-                prepared.forward(problem, input, residual, output);
-            } finally {
-                lifetime.readLock().unlock();
-            }
-        } finally {
-            engine.leave();
-        }
+        operation.forward(input, residual, output);
     }
 
     /**
@@ -120,7 +78,7 @@ public final class Prepared implements AutoCloseable {
      * @return the kernel and its constants, in one line
      */
     public String describe(Problem problem) {
-        return prepared.describe(problem);
+        return operation.describe(problem);
     }
 
     /**
@@ -130,34 +88,12 @@ public final class Prepared implements AutoCloseable {
      * @return bytes on the device
      */
     public long workspaceBytes(Problem problem) {
-        return prepared.workspaceBytes(problem);
-    }
-
-    private Problem problem(Operand input) {
-        engine.checkUsable("input", input);
-        Problem known = last;
-        if (known != null && known.hasInput(input)) {
-            return known;
-        }
-        Problem problem = layer.problem(Engine.batch("input", input, layer), Engine.spatial(input));
-        if (!problem.hasInput(input)) {
-            throw Engine.wrongShape("input", input, problem.inputShape());
-        }
-        last = problem;
-        return problem;
+        return operation.workspaceBytes(problem);
     }
 
     /** Waits for running calls and frees the prepared weight. Idempotent, also after the engine's close. */
     @Override
     public void close() {
-        lifetime.writeLock().lock();
-        try {
-            if (!closed) {
-                closed = true;
-                prepared.close();
-            }
-        } finally {
-            lifetime.writeLock().unlock();
-        }
+        operation.close();
     }
 }

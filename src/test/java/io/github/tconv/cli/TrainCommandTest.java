@@ -6,11 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.tconv.io.PictureFile;
+import io.github.tconv.io.Safetensors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.stream.Stream;
+import java.util.zip.CRC32;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -57,6 +61,40 @@ final class TrainCommandTest {
         again.assertDone();
         assertTrue(again.out().contains("ckpt: goes on after step 6"), again.out());
         assertArrayEquals(Files.readAllBytes(folder.resolve("through")), Files.readAllBytes(folder.resolve("again")));
+    }
+
+    /** As after a step too far: weights so large that the loss overflows. */
+    @Test
+    void aLossThatIsNoNumberEndsWithTheLastGoodWeights() {
+        train("model", "--steps", "2", "--checkpoint", path("ckpt")).assertDone();
+        Path checkpoint = folder.resolve("ckpt");
+        Safetensors good = Safetensors.read(checkpoint);
+        Map<String, String> metadata = new HashMap<>(good.metadata());
+        CRC32 sum = new CRC32();
+        good.tensors().forEach((name, tensor) -> {
+            if (name.equals("0.weight")) {
+                tensor.set(0, 3e38f);
+                tensor.set(1, 3e38f);
+            }
+            sum.update(tensor.memory());
+        });
+        metadata.put("crc32", "%08x".formatted(sum.getValue()));
+        Safetensors.write(checkpoint, good.tensors(), metadata);
+        CommandOutcome diverged = train("diverged", "--steps", "3", "--checkpoint", path("ckpt"));
+        assertEquals(2, diverged.exit());
+        assertTrue(
+                diverged.err()
+                        .startsWith(
+                                "tconv: the loss must be finite: it is not at step 3, first at layer 0; the weights are"
+                                        + " those of the last finite loss; " + path("diverged") + " has them"),
+                diverged.err());
+        assertEquals(1, diverged.err().lines().count(), diverged.err());
+        assertEquals(
+                3e38f,
+                Safetensors.read(folder.resolve("diverged"))
+                        .tensors()
+                        .get("0.weight")
+                        .get(0));
     }
 
     @Test

@@ -113,6 +113,11 @@ class ForwardVariantTest {
             }
 
             @Override
+            public NdRange packRange() {
+                return variant.packRange();
+            }
+
+            @Override
             public double errorGrowth() {
                 return variant.errorGrowth();
             }

@@ -5,6 +5,7 @@ import io.github.tconv.Tconv;
 import io.github.tconv.op.Problem;
 import io.github.tconv.verify.Catalogue;
 import io.github.tconv.verify.Check;
+import io.github.tconv.verify.ElementwiseContract;
 import io.github.tconv.verify.Result;
 import io.github.tconv.verify.Verification;
 import java.io.IOException;
@@ -23,7 +24,7 @@ import java.util.stream.Stream;
  * A bug to plant in a kernel file: a mistake that somebody might make, which the contract tests must see.
  *
  * @param name what is wrong
- * @param rule which kernels are to compute: a name of {@link #rules}, or {@link #GRADIENTS}
+ * @param rule which kernels are to compute: a name of {@link #rules}, {@link #GRADIENTS} or {@link #ELEMENTWISE}
  * @param file the kernel file, without its ending
  * @param text what stands there, once
  * @param replacement what stands there with the bug
@@ -31,6 +32,9 @@ import java.util.stream.Stream;
 record SeededBug(String name, String rule, String file, String text, String replacement) {
     /** The rule under which the plain gradients are looked at. */
     static final String GRADIENTS = "gradients";
+
+    /** The rule under which elementwise work is looked at. */
+    static final String ELEMENTWISE = "elementwise";
 
     private static final String INPUT_GRADIENT = "input gradient, ";
 
@@ -124,6 +128,7 @@ record SeededBug(String name, String rule, String file, String text, String repl
         rules.putAll(ForwardVariantTest.rules());
         GradientVariantTest.inputGradientRules().forEach((name, rule) -> rules.put(INPUT_GRADIENT + name, rule));
         rules.put(GRADIENTS, rules.get(INPUT_GRADIENT + "plain"));
+        rules.put(ELEMENTWISE, rules.get("plain"));
         rules.put("winograd", (problem, device) -> {
             LayerShape layer = LayerShape.of(problem.layer());
             return WinogradVariant.fits(layer, Processor.of(device))
@@ -153,6 +158,11 @@ record SeededBug(String name, String rule, String file, String text, String repl
                                 new GradientRules(forced, (problem, any) -> WeightGradientRule.plain(problem)),
                                 SelfCheck.OFF)
                         : new OpenClBackend(device, forced));
+        if (rule[0].equals(ELEMENTWISE)) {
+            for (ElementwiseContract.Case work : ElementwiseContract.all()) {
+                work.difference(engine, oracle).ifPresent(SeededBug::caught);
+            }
+        }
         Verification verification = new Verification(engine, oracle);
         List<Problem> problems = gradients
                 ? Catalogue.small()
@@ -163,12 +173,16 @@ record SeededBug(String name, String rule, String file, String text, String repl
             for (Check check : checks) {
                 Result result = verification.verify(problem, check);
                 if (!result.passed()) {
-                    System.out.println("caught by " + check + " of " + problem);
-                    // Without the engine's close, which would store the programs.
-                    Runtime.getRuntime().halt(CAUGHT);
+                    caught(check + " of " + problem);
                 }
             }
         }
         Runtime.getRuntime().halt(0);
+    }
+
+    private static void caught(String by) {
+        System.out.println("caught by " + by);
+        // Without the engine's close, which would store the programs.
+        Runtime.getRuntime().halt(CAUGHT);
     }
 }
