@@ -1,6 +1,7 @@
 package io.github.tconv.bench.peers;
 
 import io.github.tconv.bench.Soak;
+import java.awt.Color;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -8,6 +9,7 @@ import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.Styler.YAxisPosition;
 
 /** The resident memory and the native handles of a soak, over its calls. */
@@ -22,6 +24,9 @@ final class SoakChart {
                 .xAxisTitle("calls (and a hundredth as many layers and engines)")
                 .yAxisTitle("resident MiB")
                 .build();
+        chart.getStyler().setChartBackgroundColor(Color.WHITE);
+        chart.getStyler().setLegendPosition(LegendPosition.InsideS);
+        chart.getStyler().setXAxisDecimalPattern("#,###");
         chart.getStyler().setYAxisGroupPosition(1, YAxisPosition.Right);
         chart.getStyler().setYAxisMin(0, 0.0);
         chart.getStyler().setYAxisMin(1, 0.0);
