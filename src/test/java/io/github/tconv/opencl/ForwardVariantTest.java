@@ -27,6 +27,7 @@ class ForwardVariantTest {
     /** Sums of several parts, ragged channels in several vectors, and maps that are cut into tiles of every kind. */
     static final List<Problem> IN_PARTS = """
             ic70_oc35_i5_k4_s2_p1
+            ic2_oc17_i6_k2
             n2_ic67_oc18_i4x5_k3x3_p1x1
             n3_ic3_oc17_i8x10_k4x3_s2x2_p1x1
             ic4_oc34_g2_i7x8_k5x4_s2x2_p2x0_e1x-1_op1x0
@@ -90,7 +91,7 @@ class ForwardVariantTest {
     }
 
     /** A variant that always takes one tile. */
-    private static ForwardVariant fixed(ForwardVariant variant, ForwardVariant.Tile tile) {
+    static ForwardVariant fixed(ForwardVariant variant, ForwardVariant.Tile tile) {
         return new ForwardVariant() {
             @Override
             public String name() {
@@ -151,7 +152,7 @@ class ForwardVariantTest {
         return onProcessors(device -> Stream.of(
                 DynamicTest.dynamicTest(
                         "channel-lane",
-                        () -> verify(device, channelLane, IN_PARTS.subList(0, 2), List.of(Check.FORWARD))),
+                        () -> verify(device, channelLane, IN_PARTS.subList(0, 3), List.of(Check.FORWARD))),
                 DynamicTest.dynamicTest(
                         "winograd, suited",
                         () -> verify(device, winograd, fittingWinograd(device), List.of(Check.PREPARED))),

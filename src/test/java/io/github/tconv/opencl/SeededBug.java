@@ -18,6 +18,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BiFunction;
 import java.util.stream.Stream;
 
 /**
@@ -129,13 +130,18 @@ record SeededBug(String name, String rule, String file, String text, String repl
         GradientVariantTest.inputGradientRules().forEach((name, rule) -> rules.put(INPUT_GRADIENT + name, rule));
         rules.put(GRADIENTS, rules.get(INPUT_GRADIENT + "plain"));
         rules.put(ELEMENTWISE, rules.get("plain"));
-        rules.put("winograd", (problem, device) -> {
-            LayerShape layer = LayerShape.of(problem.layer());
-            return WinogradVariant.fits(layer, Processor.of(device))
-                    ? WinogradVariant.suiting(problem, Processor.of(device))
-                    : new PlainVariant();
-        });
+        rules.put("winograd", winograd(WinogradVariant::suiting));
+        rules.put("winograd, 2 tiles of channels", winograd((problem, processor) -> {
+            WinogradVariant variant = new WinogradVariant(LayerShape.of(problem.layer()), processor, 1);
+            return ForwardVariantTest.fixed(variant, variant.tile(3, 6, 2));
+        }));
         return rules;
+    }
+
+    private static ForwardRule winograd(BiFunction<Problem, Processor, ForwardVariant> where) {
+        return (problem, device) -> WinogradVariant.fits(LayerShape.of(problem.layer()), Processor.of(device))
+                ? where.apply(problem, Processor.of(device))
+                : new PlainVariant();
     }
 
     /** Makes the contract checks with one rule and tells the first that fails. */
