@@ -19,6 +19,37 @@ FLATTENED void transpose4(float4* a, float4* b, float4* c, float4* d) {
     *d = (float4)(ab2.s23, cd2.s23);
 }
 
+// Copies count positions of channels that lie a plane apart to a panel with the channels innermost; zeros stand for those
+// beyond the last, up to the width.
+FLATTENED void stage_panel(
+        __local float* panel, const int width, __global const float* from, const size_t plane, const int channels,
+        const int count) {
+    int c = 0;
+    for (; c + 4 <= channels; c += 4) {
+        __global const float* const row = from + c * plane;
+        int x = 0;
+        for (; x + 4 <= count; x += 4) {
+            float4 a = vload4(0, row + x);
+            float4 b = vload4(0, row + plane + x);
+            float4 e = vload4(0, row + 2 * plane + x);
+            float4 f = vload4(0, row + 3 * plane + x);
+            transpose4(&a, &b, &e, &f);
+            vstore4(a, 0, panel + x * width + c);
+            vstore4(b, 0, panel + (x + 1) * width + c);
+            vstore4(e, 0, panel + (x + 2) * width + c);
+            vstore4(f, 0, panel + (x + 3) * width + c);
+        }
+        for (; x < count; x++) {
+            vstore4((float4)(row[x], row[plane + x], row[2 * plane + x], row[3 * plane + x]), 0, panel + x * width + c);
+        }
+    }
+    for (; c < width; c++) {
+        for (int x = 0; x < count; x++) {
+            panel[x * width + c] = c < channels ? from[c * plane + x] : 0.0f;
+        }
+    }
+}
+
 // Strides whose phases are split in registers.
 #define MOST_SHUFFLED 4
 

@@ -32,36 +32,6 @@
 #define PATCH_CHANNEL (IMGS * PATCH_IMAGE)
 #define PANEL_ROW (SEG * TILE_IC)
 
-// Copies count positions of a segment, TILE_IC channels a plane apart, to a panel with the channels innermost; zeros
-// stand for channels beyond the last.
-FLATTENED void stage_panel(
-        __local float* panel, __global const float* from, const size_t plane, const int channels, const int count) {
-    int c = 0;
-    for (; c + 4 <= channels; c += 4) {
-        __global const float* const row = from + c * plane;
-        int x = 0;
-        for (; x + 4 <= count; x += 4) {
-            float4 a = vload4(0, row + x);
-            float4 b = vload4(0, row + plane + x);
-            float4 e = vload4(0, row + 2 * plane + x);
-            float4 f = vload4(0, row + 3 * plane + x);
-            transpose4(&a, &b, &e, &f);
-            vstore4(a, 0, panel + x * TILE_IC + c);
-            vstore4(b, 0, panel + (x + 1) * TILE_IC + c);
-            vstore4(e, 0, panel + (x + 2) * TILE_IC + c);
-            vstore4(f, 0, panel + (x + 3) * TILE_IC + c);
-        }
-        for (; x < count; x++) {
-            vstore4((float4)(row[x], row[plane + x], row[2 * plane + x], row[3 * plane + x]), 0, panel + x * TILE_IC + c);
-        }
-    }
-    for (; c < TILE_IC; c++) {
-        for (int x = 0; x < count; x++) {
-            panel[x * TILE_IC + c] = c < channels ? from[c * plane + x] : 0.0f;
-        }
-    }
-}
-
 // Whether any row of a batch and tap reads row h of the patch.
 FLATTENED bool is_met(const int h) {
     bool met = false;
@@ -166,8 +136,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_cla
             for (int y = 0; y < rows; y++) {
                 const int ic = group * IC_PER_GROUP + first_icg;
                 stage_panel(
-                        panel + (i * RY + y) * PANEL_ROW, input + INPUT_AT(first_n + i, ic, id, first_ih + y, first_iw), plane,
-                        channels, count);
+                        panel + (i * RY + y) * PANEL_ROW, TILE_IC,
+                        input + INPUT_AT(first_n + i, ic, id, first_ih + y, first_iw), plane, channels, count);
             }
         }
         stage_batch(

@@ -100,6 +100,19 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
+     * Bounds the rounding errors of a gradient by the weight as {@link #errorGrowth} does those of a forward pass, with
+     * {@code k} positions of the input in all images, and the output gradient in place of the weight.
+     *
+     * @param problem the layer and its sizes
+     * @return 0 or {@code g}
+     */
+    public double weightGradientErrorGrowth(Problem problem) {
+        double[] growth = new double[1];
+        whileOpen(() -> growth[0] = backend.weightGradientErrorGrowth(problem));
+        return growth[0];
+    }
+
+    /**
      * Computes a transposed convolution.
      *
      * @param layer the layer

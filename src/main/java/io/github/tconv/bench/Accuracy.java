@@ -54,6 +54,12 @@ public record Accuracy(double maxError, double rmsError, boolean withinBound) {
         return largest;
     }
 
+    /** The positions of the input, of all images: as many terms has a gradient by the weight. */
+    private static double positions(Problem problem) {
+        return (double) Tensor.elementsOf(problem.inputShape())
+                / problem.layer().inChannels();
+    }
+
     /** The exact values that results of one layer are compared with. */
     static final class Sample {
         /** Roundings beside those of the sum, see {@link io.github.tconv.Engine#errorGrowth}. */
@@ -64,9 +70,12 @@ public record Accuracy(double maxError, double rmsError, boolean withinBound) {
         private final double growthUnit;
 
         Sample(Operands operands) {
-            double terms = mostTerms(operands.problem());
-            growthUnit =
-                    gamma(terms + OTHER_ROUNDINGS) * terms * largest(operands.input()) * largest(operands.weight());
+            boolean byWeight = operands.operation() == BenchmarkOperation.WEIGHT_GRADIENT;
+            double terms = byWeight ? positions(operands.problem()) : mostTerms(operands.problem());
+            growthUnit = gamma(terms + OTHER_ROUNDINGS)
+                    * terms
+                    * largest(operands.input())
+                    * largest(byWeight ? operands.outputGradient() : operands.weight());
             int elements = Arrays.stream(operands.operation().resultShape(operands.problem()))
                     .reduce(1, (a, b) -> a * b);
             double products = operands.problem().flops() / 2 / elements;

@@ -39,7 +39,7 @@ public final class Ours {
                                 return result;
                             });
                         case WEIGHT_GRADIENT ->
-                            contender(engine, null, problem, () -> {
+                            contender(null, problem, engine.weightGradientErrorGrowth(problem), () -> {
                                 engine.weightGradient(problem, operands.input(), operands.outputGradient(), result);
                                 return result;
                             });
@@ -61,9 +61,9 @@ public final class Ours {
                                             problem.layer(), operands.outputGradient(), operands.weight()));
                         case WEIGHT_GRADIENT ->
                             contender(
-                                    engine,
                                     null,
                                     problem,
+                                    engine.weightGradientErrorGrowth(problem),
                                     () -> engine.weightGradient(
                                             problem.layer(), operands.input(), operands.outputGradient()));
                     };
@@ -76,6 +76,11 @@ public final class Ours {
 
     private static Contender contender(
             Engine engine, @Nullable Prepared prepared, Problem problem, Supplier<Tensor> compute) {
+        return contender(prepared, problem, prepared == null ? 0 : engine.errorGrowth(problem), compute);
+    }
+
+    private static Contender contender(
+            @Nullable Prepared prepared, Problem problem, double growth, Supplier<Tensor> compute) {
         return new Contender() {
             @Override
             public void call() {
@@ -95,8 +100,7 @@ public final class Ours {
 
             @Override
             public double errorGrowth() {
-                // Gradients are plain sums.
-                return prepared == null ? 0 : engine.errorGrowth(problem);
+                return growth;
             }
 
             @Override

@@ -49,6 +49,17 @@ public interface Backend extends AutoCloseable {
     }
 
     /**
+     * Bounds the rounding errors of a gradient by the weight as {@link #errorGrowth} does those of a forward pass, with
+     * {@code k} positions of the input in all images, and the output gradient in place of the weight.
+     *
+     * @param problem the problem
+     * @return 0 or {@code g}
+     */
+    default double weightGradientErrorGrowth(Problem problem) {
+        return 0;
+    }
+
+    /**
      * Computes {@code inputGradient[n,ic,i] = bias[ic] + sum of outputGradient[n,oc,o] * weight[ic,oc,k]} over the same
      * triples: the adjoint convolution of {@code outputGradient}.
      *

@@ -10,6 +10,7 @@ import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
 import java.lang.ref.Reference;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -131,6 +132,14 @@ public final class OpenClBackend implements Backend {
     }
 
     @Override
+    public double weightGradientErrorGrowth(Problem problem) {
+        return gradientRules
+                .weightGradient()
+                .choose(problem.asRank3(), session.device())
+                .errorGrowth();
+    }
+
+    @Override
     public void forward(Problem problem, Operand input, Operand weight, @Nullable Operand bias, Operand output) {
         once(Parts.FORWARD, rule, problem, input, weight, bias, output);
     }
@@ -193,13 +202,25 @@ public final class OpenClBackend implements Backend {
             DeviceBuffer gy = call.operand(outputGradient);
             Parted gw =
                     new Parted(session, call, call.result(weightGradient), variant.blocks(), weightGradient.elements());
-            try (Kernel kernel = program.kernel(variant.name())) {
-                kernel.with(x)
-                        .with(gy)
-                        .with(gw.target())
-                        .with(variant.arguments())
-                        .with(LayerConstants.sizes(rank3))
-                        .enqueue(session.queue(), variant.range());
+            List<DeviceBuffer> workspaces = Arrays.stream(variant.workspaces())
+                    .mapToObj(call::workspace)
+                    .toList();
+            for (WeightGradientVariant.Step step : variant.steps()) {
+                try (Kernel kernel = program.kernel(step.kernel())) {
+                    for (WeightGradientVariant.Role role : step.buffers()) {
+                        kernel.with(
+                                switch (role) {
+                                    case INPUT -> x;
+                                    case OUTPUT_GRADIENT -> gy;
+                                    case WEIGHT_GRADIENT -> gw.target();
+                                    case FIRST_WORKSPACE -> workspaces.get(0);
+                                    case SECOND_WORKSPACE -> workspaces.get(1);
+                                });
+                    }
+                    kernel.with(step.arguments())
+                            .with(LayerConstants.sizes(rank3))
+                            .enqueue(session.queue(), step.range());
+                }
             }
             gw.add();
             call.complete(program);

@@ -144,11 +144,6 @@ record WeightGradientChannelLane(
     }
 
     @Override
-    public String name() {
-        return "weight_gradient_clane";
-    }
-
-    @Override
     public List<String> sources() {
         return List.of("common", "lanes", "gradient_lanes", "weight_gradient_clane");
     }
@@ -175,12 +170,8 @@ record WeightGradientChannelLane(
     }
 
     @Override
-    public int[] arguments() {
-        return new int[] {cut.batches()};
-    }
-
-    @Override
-    public NdRange range() {
-        return NdRange.exactly(cut.count(), tapChunks(), channelChunks());
+    public List<Step> steps() {
+        return Step.only(
+                "weight_gradient_clane", NdRange.exactly(cut.count(), tapChunks(), channelChunks()), cut.batches());
     }
 }

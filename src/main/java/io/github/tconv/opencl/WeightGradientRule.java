@@ -9,6 +9,11 @@ interface WeightGradientRule {
     /** The share of lanes with channels in them below which rows in the lanes are cheaper. */
     double LEAST_FILLED = 0.6;
 
+    /** Vectors of input and of output channels from which on packing and transforming both pays: each is used by all others. */
+    int PANEL_INPUTS = 4;
+
+    int PANEL_OUTPUTS = 2;
+
     /**
      * Picks a variant. It must follow from the problem and the device alone, as the order of additions does.
      *
@@ -26,10 +31,15 @@ interface WeightGradientRule {
                 : plain(problem);
     }
 
-    /** Channels in the lanes, unless they fill too few. */
+    /** Packed matrices where there are many channels; else channels in the lanes, unless they fill too few. */
     private static WeightGradientVariant forProcessor(Problem problem, Processor processor) {
         LayerShape layer = LayerShape.of(problem.layer());
         double filled = layer.ic() / (double) (Grid.tiles(layer.ic(), processor.lanes()) * processor.lanes());
+        if (filled >= LEAST_FILLED
+                && layer.ic() >= PANEL_INPUTS * processor.lanes()
+                && layer.oc() >= PANEL_OUTPUTS * processor.lanes()) {
+            return WeightGradientPanels.suiting(problem, processor);
+        }
         if (filled >= LEAST_FILLED) {
             return WeightGradientChannelLane.suiting(problem, processor);
         }
@@ -54,11 +64,6 @@ interface WeightGradientRule {
      */
     record Plain(long elements) implements WeightGradientVariant {
         @Override
-        public String name() {
-            return "weight_gradient";
-        }
-
-        @Override
         public List<String> sources() {
             return List.of("common", "weight_gradient");
         }
@@ -69,8 +74,8 @@ interface WeightGradientRule {
         }
 
         @Override
-        public NdRange range() {
-            return NdRange.of(elements);
+        public List<Step> steps() {
+            return Step.only("weight_gradient", NdRange.of(elements));
         }
     }
 }

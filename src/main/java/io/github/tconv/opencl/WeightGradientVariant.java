@@ -4,15 +4,38 @@ import java.util.List;
 
 /**
  * One way to compute the gradient by the weight of one problem on one device: a kernel file and what its host side must
- * know. The kernel takes the input, the output gradient, the weight gradient, {@link #arguments()} and the sizes.
+ * know.
  *
  * <p>The sum runs over batch and space. A variant may cut it into blocks, each of which writes a weight gradient of its
  * own; they are added in their order. Where the cuts are follows from the problem alone: the bits do not depend on the
  * number of threads.
  */
 interface WeightGradientVariant {
-    /** Returns the name of the kernel. */
-    String name();
+    /** What a buffer of a kernel holds. */
+    enum Role {
+        INPUT,
+        OUTPUT_GRADIENT,
+        WEIGHT_GRADIENT,
+        FIRST_WORKSPACE,
+        SECOND_WORKSPACE
+    }
+
+    /**
+     * A kernel to run.
+     *
+     * @param kernel its name
+     * @param buffers its buffers, in their order
+     * @param arguments the integers that stand between the buffers and the sizes
+     * @param range its work-items
+     */
+    @SuppressWarnings("ArrayRecordComponent") // OpenCL takes arrays, and nobody compares or shares these.
+    record Step(String kernel, List<Role> buffers, int[] arguments, NdRange range) {
+        /** Of a variant that has no other: it takes the input, the output gradient and the weight gradient. */
+        static List<Step> only(String kernel, NdRange range, int... arguments) {
+            return List.of(new Step(
+                    kernel, List.of(Role.INPUT, Role.OUTPUT_GRADIENT, Role.WEIGHT_GRADIENT), arguments, range));
+        }
+    }
 
     /** Returns the kernel files, the variant's own last. */
     List<String> sources();
@@ -20,16 +43,21 @@ interface WeightGradientVariant {
     /** Returns the variant's constants, as compiler options. */
     String constants();
 
+    /** Returns what {@link io.github.tconv.op.Backend#weightGradientErrorGrowth} says of this variant. */
+    default double errorGrowth() {
+        return 0;
+    }
+
     /** Returns the parts of the sum that are written one after the other. */
     default int blocks() {
         return 1;
     }
 
-    /** Returns the arguments that stand before the sizes. */
-    default int[] arguments() {
-        return new int[0];
+    /** Returns the floats of the workspaces, of which there are as many as any step takes. */
+    default long[] workspaces() {
+        return new long[0];
     }
 
-    /** Returns the work-items of the kernel. */
-    NdRange range();
+    /** Returns the kernels to run one after the other. */
+    List<Step> steps();
 }

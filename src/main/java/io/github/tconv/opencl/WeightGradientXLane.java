@@ -136,11 +136,6 @@ record WeightGradientXLane(
     }
 
     @Override
-    public String name() {
-        return "weight_gradient_xlane";
-    }
-
-    @Override
     public List<String> sources() {
         return List.of("common", "lanes", "gradient_lanes", "weight_gradient_xlane");
     }
@@ -169,12 +164,8 @@ record WeightGradientXLane(
     }
 
     @Override
-    public int[] arguments() {
-        return new int[] {cut.batches()};
-    }
-
-    @Override
-    public NdRange range() {
-        return NdRange.exactly(cut.count(), tapChunks(), channelChunks());
+    public List<Step> steps() {
+        return Step.only(
+                "weight_gradient_xlane", NdRange.exactly(cut.count(), tapChunks(), channelChunks()), cut.batches());
     }
 }

@@ -9,6 +9,7 @@ import io.github.tconv.verify.Catalogue;
 import io.github.tconv.verify.Check;
 import io.github.tconv.verify.Result;
 import io.github.tconv.verify.Verification;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -50,7 +51,23 @@ class GradientVariantTest {
                 "x-lane, cut",
                 (problem, device) ->
                         WeightGradientXLane.of(problem, Processor.of(device), 2, 2, 2, new SumBlocks(16, 2, 2, 1, 1)));
+        for (boolean minimal : new boolean[] {false, true}) {
+            rules.put(
+                    minimal ? "panels, minimal" : "panels",
+                    (problem, device) -> panels(problem, Processor.of(device), minimal));
+        }
         return rules;
+    }
+
+    private static WeightGradientVariant panels(Problem problem, Processor processor, boolean minimal) {
+        LayerShape layer = LayerShape.of(problem.layer());
+        return WeightGradientPanels.of(
+                problem,
+                processor,
+                minimal && WeightGradientPanels.canBeMinimal(layer.height()),
+                minimal && WeightGradientPanels.canBeMinimal(layer.width()),
+                2,
+                3);
     }
 
     /** A choice that needs no device but what the rules know of it. */
@@ -88,11 +105,42 @@ class GradientVariantTest {
                                                         Check.WEIGHT_GRADIENT))))));
     }
 
+    /** What the rule makes of many channels, of which the small catalogue has none; few terms, and many batches. */
+    private static final List<Problem> MANY_CHANNELS =
+            """
+            ic64_oc32_i1x1_k4x4_s2x2_p1x1
+            ic70_oc35_i5_k4_s2_p1
+            n2_ic130_oc45_i7x10_k3x3_p1x1
+            n3_ic80_oc33_i9x4_k3x3_s2x2_p1x1_op1x1
+            n2_ic64_oc40_i11x13_k2x2_s2x2
+            ic128_oc64_g2_i8x6_k4x3_s2x1_p1x1
+            ic65_oc32_i3x4x5_k3x4x2_s1x2x2_p1x1x0
+            ic64_oc34_i300_k16_s8_p4
+            ic96_oc32_i6x7_k3x3_d2x2_p2x2
+            """.lines().map(Problem::parse).toList();
+
+    @TestFactory
+    Stream<DynamicNode> theRulesOwnChoiceForManyChannels() {
+        return Discovery.run().devices().stream()
+                .filter(device -> device.info().unusable() == null)
+                .map(device -> DynamicTest.dynamicTest(
+                        device.info().name(),
+                        () -> verify(
+                                device,
+                                new GradientRules(InputGradientRule.standard(), WeightGradientRule.standard()),
+                                Check.WEIGHT_GRADIENT,
+                                MANY_CHANNELS)));
+    }
+
     private static void verify(Device device, GradientRules rules, Check check) {
+        verify(device, rules, check, Catalogue.small());
+    }
+
+    private static void verify(Device device, GradientRules rules, Check check, List<Problem> problems) {
         try (Engine oracle = Tconv.open("reference");
                 Engine engine = Engine.of(new OpenClBackend(device, ForwardRule.standard(), rules, SelfCheck.OFF))) {
             Verification verification = new Verification(engine, oracle);
-            for (Problem problem : Catalogue.small()) {
+            for (Problem problem : problems) {
                 Result result = verification.verify(problem, check);
                 assertNull(result.failure(), () -> problem + " " + check + ": " + result.failure());
             }
