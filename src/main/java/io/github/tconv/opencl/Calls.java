@@ -10,6 +10,7 @@ import org.jocl.cl_command_queue;
 import org.jocl.cl_context;
 import org.jocl.cl_context_properties;
 import org.jocl.cl_device_id;
+import org.jocl.cl_device_partition_property;
 import org.jocl.cl_event;
 import org.jocl.cl_kernel;
 import org.jocl.cl_mem;
@@ -96,6 +97,20 @@ final class Calls {
             cl_device_id device, int parameter, long size, @Nullable Pointer value, long @Nullable [] sizeOut) {
         before("clGetDeviceInfo");
         CL.clGetDeviceInfo(device, parameter, size, value, sizeOut);
+    }
+
+    static void clCreateSubDevices(
+            cl_device_id device,
+            cl_device_partition_property properties,
+            int entries,
+            cl_device_id[] parts,
+            int @Nullable [] count) {
+        before("clCreateSubDevices");
+        CL.clCreateSubDevices(device, properties, entries, parts, count);
+    }
+
+    static void clReleaseDevice(cl_device_id part) {
+        release("clReleaseDevice", () -> CL.clReleaseDevice(part));
     }
 
     static cl_context clCreateContext(

@@ -1,13 +1,75 @@
 package io.github.tconv.opencl;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
-/** Chooses a device by what a user writes. */
+/** Chooses devices by what a user writes. */
 final class DeviceChoice {
+    /** What is cut, and into how many parts. */
+    private static final Pattern CUT = Pattern.compile("(.+)/(\\d{1,9})");
+
     private DeviceChoice() {}
+
+    /**
+     * A device that a user names.
+     *
+     * @param device which
+     * @param parts how many it is to be cut into, 1 for none
+     */
+    record Choice(DeviceInfo device, int parts) {}
+
+    /**
+     * The devices that a user names: one, or several with commas between; each as it is or, with {@code /N} behind it,
+     * in N parts.
+     *
+     * @param selector names of devices, as {@link #named} takes them
+     * @throws IllegalArgumentException if there is no such device, or one is named twice
+     */
+    static List<Choice> several(String selector, Discovery found) {
+        DeviceList list = found.list();
+        if (selector.strip().equalsIgnoreCase("all")) {
+            Device first = found.devices().get(named("opencl", list).index());
+            return found.devices().stream()
+                    .filter(device -> device.info().unusable() == null
+                            && first.differenceFrom(device).isEmpty())
+                    .map(device -> new Choice(device.info(), 1))
+                    .toList();
+        }
+        return several(selector, list);
+    }
+
+    /** As the other, but without {@code all}. */
+    static List<Choice> several(String selector, DeviceList list) {
+        if (isPartOfAName(selector, list)) {
+            return List.of(new Choice(named(selector, list), 1));
+        }
+        List<Choice> choices = new ArrayList<>();
+        for (String one : selector.split(",", -1)) {
+            Matcher cut = CUT.matcher(one.strip());
+            Choice choice = cut.matches()
+                    ? new Choice(named(cut.group(1), list), Integer.parseInt(cut.group(2)))
+                    : new Choice(named(one, list), 1);
+            if (choices.stream().anyMatch(other -> other.device.index() == choice.device.index())) {
+                throw new IllegalArgumentException("a device must be named once: '%s' names %d '%s' twice"
+                        .formatted(selector, choice.device.index(), choice.device.name()));
+            }
+            choices.add(choice);
+        }
+        return choices;
+    }
+
+    /** Names may have commas and slashes in them. */
+    private static boolean isPartOfAName(String selector, DeviceList list) {
+        String wanted = selector.strip().toLowerCase(Locale.ROOT);
+        return list.devices().stream()
+                .anyMatch(device -> device.name().toLowerCase(Locale.ROOT).contains(wanted)
+                        || device.platform().toLowerCase(Locale.ROOT).contains(wanted));
+    }
 
     /**
      * The preferred usable device: by {@link DeviceInfo.Type}'s order, then by index.
@@ -62,8 +124,8 @@ final class DeviceChoice {
                     "device '%s' cannot be used: %s: %s".formatted(selector, device.name(), device.unusable()));
         }
         return new IllegalArgumentException(
-                "device must be auto, reference, opencl, gpu, accelerator, cpu, an index or a part of a name, and"
-                        + " there: '" + selector + "' is not among " + present(list));
+                "device must be auto, reference, opencl, gpu, accelerator, cpu, all, an index or a part of a name, or"
+                        + " several with commas between, and there: '" + selector + "' is not among " + present(list));
     }
 
     /** Says in one line what is there, or why nothing is. */

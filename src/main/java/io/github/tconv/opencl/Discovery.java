@@ -114,7 +114,8 @@ final class Discovery {
                 hostMemory(info, id),
                 number(id, CL.CL_DEVICE_MAX_MEM_ALLOC_SIZE),
                 (int) number(id, CL.CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT),
-                groupItems(id));
+                groupItems(id),
+                /* part= */ false);
     }
 
     /** Groups are limited as a whole, and on each axis: Apple's processors allow one work-item on the second. */
@@ -201,7 +202,7 @@ final class Discovery {
     }
 
     /** A number of 1, 4 or 8 bytes; the driver says how many. */
-    private static long number(cl_device_id id, int parameter) {
+    static long number(cl_device_id id, int parameter) {
         byte[] bytes = new byte[Long.BYTES];
         Calls.clGetDeviceInfo(id, parameter, sizeOf(id, parameter), Pointer.to(bytes), null);
         return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong();

@@ -15,6 +15,11 @@ interface ForwardRule {
      */
     ForwardVariant choose(Problem problem, Device device);
 
+    /** The rule that chooses on every device as this one would on a certain one, so that all give its bits. */
+    default ForwardRule decidedFor(Device one) {
+        return (problem, any) -> choose(problem, one);
+    }
+
     /**
      * The rule of the library: vectors in the lanes where that was measured, on processors under PoCL, and work-items in
      * the lanes on devices that are no processors. On processors under other drivers the plain kernel computes.

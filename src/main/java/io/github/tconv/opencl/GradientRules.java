@@ -11,4 +11,9 @@ record GradientRules(ForwardRule inputGradient, WeightGradientRule weightGradien
     static GradientRules standard() {
         return new GradientRules(InputGradientRule.standard(), WeightGradientRule.standard());
     }
+
+    /** The rules that choose on every device as these would on a certain one, so that all give its bits. */
+    GradientRules decidedFor(Device one) {
+        return new GradientRules(inputGradient.decidedFor(one), (problem, any) -> weightGradient.choose(problem, one));
+    }
 }

@@ -50,33 +50,49 @@ public final class OpenClBackend implements Backend {
      * @param tuned whether to take what {@link Tuner} found
      * @return a backend, or empty if there is none, for which {@link #whyNone} has the reason
      */
-    public static Optional<OpenClBackend> openPreferred(@Nullable Backend oracle, boolean tuned) {
+    public static Optional<Backend> openPreferred(@Nullable Backend oracle, boolean tuned) {
         Discovery found = Discovery.run();
         return DeviceChoice.preferred(found.list())
                 .map(info -> ofDevice(found.devices().get(info.index()), oracle, tuned));
     }
 
     /**
-     * Opens the device that a user names.
+     * Opens the device that a user names, or several as one.
      *
-     * @param selector {@code opencl}, {@code gpu}, {@code accelerator}, {@code cpu}, an index or a part of a name
+     * @param selector {@code opencl}, {@code gpu}, {@code accelerator}, {@code cpu}, an index or a part of a name; several
+     *     with commas between; {@code /N} behind one for its N parts; or {@code all} of the preferred device's kind
      * @param oracle as for {@link #openPreferred}
      * @param tuned as for {@link #openPreferred}
      * @return a backend
-     * @throws IllegalArgumentException if there is no such device
+     * @throws IllegalArgumentException if there is no such device, or several are not of one kind
      */
-    public static OpenClBackend open(String selector, @Nullable Backend oracle, boolean tuned) {
+    public static Backend open(String selector, @Nullable Backend oracle, boolean tuned) {
         Discovery found = Discovery.run();
-        DeviceInfo info = DeviceChoice.named(selector, found.list());
-        return ofDevice(found.devices().get(info.index()), oracle, tuned);
+        List<DeviceChoice.Choice> chosen = DeviceChoice.several(selector, found);
+        Device first = found.devices().get(chosen.get(0).device().index());
+        if (chosen.size() == 1 && chosen.get(0).parts() == 1) {
+            return ofDevice(first, oracle, tuned);
+        }
+        ForwardRule rule = ruleFor(first, tuned);
+        GradientRules gradientRules = GradientRules.standard();
+        return SharedBackend.open(
+                chosen,
+                found.devices(),
+                device -> new OpenClBackend(
+                        device,
+                        rule.decidedFor(first),
+                        gradientRules.decidedFor(first),
+                        oracle == null ? SelfCheck.OFF : SelfCheck.of(device, oracle)));
     }
 
     private static OpenClBackend ofDevice(Device device, @Nullable Backend oracle, boolean tuned) {
-        ForwardRule rule = ForwardRule.standard();
         return new OpenClBackend(
-                device,
-                tuned ? Tuning.of(device).before(rule) : rule,
-                oracle == null ? SelfCheck.OFF : SelfCheck.of(device, oracle));
+                device, ruleFor(device, tuned), oracle == null ? SelfCheck.OFF : SelfCheck.of(device, oracle));
+    }
+
+    private static ForwardRule ruleFor(Device device, boolean tuned) {
+        ForwardRule rule = ForwardRule.standard();
+        return tuned ? Tuning.of(device).before(rule) : rule;
     }
 
     /** Opens the device that a user names, as it is without any file of the user's. */
@@ -141,28 +157,26 @@ public final class OpenClBackend implements Backend {
 
     @Override
     public void forward(Problem problem, Operand input, Operand weight, @Nullable Operand bias, Operand output) {
-        once(Parts.FORWARD, rule, problem, input, weight, bias, output);
+        once(Parts.FORWARD, problem, input, weight, bias, output, null);
     }
 
-    /** Computes with a layer that lives only for this call, so that nothing is copied that can be used in place. */
-    private void once(
+    /**
+     * Computes with a layer that lives only for this call, so that nothing is copied that can be used in place.
+     *
+     * @param followed the variant to compute by, or null for the rule's
+     */
+    void once(
             Parts direction,
-            ForwardRule variants,
             Problem problem,
             Operand input,
             Operand weight,
             @Nullable Operand bias,
-            Operand output) {
-        try (PreparedForward once = new PreparedForward(
-                session,
-                problem.layer(),
-                weight,
-                bias,
-                Activation.none(),
-                direction,
-                variants,
-                false,
-                session.selfCheck())) {
+            Operand output,
+            @Nullable ForwardVariant followed) {
+        try (PreparedForward once = forOneCall(direction, problem.layer(), weight, bias)) {
+            if (followed != null) {
+                once.follow(followed);
+            }
             once.forward(problem, input, null, output);
             if (input instanceof DeviceTensor
                     && output instanceof DeviceTensor
@@ -175,6 +189,41 @@ public final class OpenClBackend implements Backend {
         }
     }
 
+    /** Returns the variant by which {@link #once} would compute, or null where it would be the oracle. */
+    @Nullable
+    ForwardVariant variantOf(Parts direction, Problem problem, Tensor weight, @Nullable Tensor bias) {
+        try (PreparedForward once = forOneCall(direction, problem.layer(), weight, bias)) {
+            ForwardVariant variant = once.settle(problem, /* hasResidual= */ false);
+            // It packed the weight, in the caller's memory.
+            session.finish();
+            return variant;
+        } finally {
+            Reference.reachabilityFence(weight);
+            Reference.reachabilityFence(bias);
+        }
+    }
+
+    private PreparedForward forOneCall(
+            Parts direction, TransposedConvolution layer, Operand weight, @Nullable Operand bias) {
+        return new PreparedForward(
+                session,
+                layer,
+                weight,
+                bias,
+                Activation.none(),
+                direction,
+                rule(direction),
+                /* copy= */ false,
+                session.selfCheck());
+    }
+
+    private ForwardRule rule(Parts direction) {
+        return switch (direction) {
+            case FORWARD -> rule;
+            case INPUT_GRADIENT -> gradientRules.inputGradient();
+        };
+    }
+
     /** Waits for the device where it may still read the host's own memory. */
     private void awaitOwnersOf(Operand weight, @Nullable Operand bias) {
         if (weight instanceof Tensor || bias instanceof Tensor) {
@@ -185,7 +234,7 @@ public final class OpenClBackend implements Backend {
     @Override
     public void inputGradient(
             Problem problem, Operand outputGradient, Operand weight, @Nullable Operand bias, Operand inputGradient) {
-        once(Parts.INPUT_GRADIENT, gradientRules.inputGradient(), problem, outputGradient, weight, bias, inputGradient);
+        once(Parts.INPUT_GRADIENT, problem, outputGradient, weight, bias, inputGradient, null);
     }
 
     @Override
@@ -282,23 +331,29 @@ public final class OpenClBackend implements Backend {
     @Override
     public PreparedLayer prepare(
             TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
-        return new PreparedForward(session, layer, weight, bias, activation, rule, true);
+        return prepare(Parts.FORWARD, layer, weight, bias, activation);
     }
 
     @Override
     public PreparedLayer prepareAdjoint(
             TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
+        return prepare(Parts.INPUT_GRADIENT, layer, weight, bias, activation);
+    }
+
+    /** Brings a layer to the device, for either direction. */
+    PreparedForward prepare(
+            Parts direction, TransposedConvolution layer, Tensor weight, @Nullable Tensor bias, Activation activation) {
         return new PreparedForward(
                 session,
                 layer,
                 weight,
                 bias,
                 activation,
-                Parts.INPUT_GRADIENT,
-                gradientRules.inputGradient(),
-                true,
-                // Its trials know of no activation yet.
-                SelfCheck.OFF);
+                direction,
+                rule(direction),
+                /* copy= */ true,
+                // Trials of the gradient by the input know of no activation yet.
+                direction == Parts.FORWARD ? session.selfCheck() : SelfCheck.OFF);
     }
 
     @Override

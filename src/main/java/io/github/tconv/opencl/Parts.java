@@ -154,7 +154,7 @@ enum Parts {
     }
 
     /** The same memory, and so nothing to copy. */
-    private static Tensor images(Tensor tensor, int begin, int end) {
+    static Tensor images(Tensor tensor, int begin, int end) {
         int bytes = tensor.elements() / tensor.size(0) * Float.BYTES;
         int[] shape = tensor.shape();
         shape[0] = end - begin;
@@ -162,7 +162,8 @@ enum Parts {
                 tensor.memory().slice(begin * bytes, (end - begin) * bytes).order(ByteOrder.nativeOrder()), shape);
     }
 
-    private static int[] sizes(Problem problem) {
+    /** The spatial sizes of a problem's input. */
+    static int[] sizes(Problem problem) {
         return Arrays.copyOfRange(problem.inputShape(), 2, problem.layer().rank() + 2);
     }
 

@@ -42,10 +42,10 @@ public final class PeakFma implements AutoCloseable {
     }
 
     /**
-     * Opens the device on which an engine of the same selector computes.
+     * Opens the device on which an engine of the same selector computes; the whole device where that has its parts.
      *
      * @param selector {@code auto}, {@code reference} or what names a device
-     * @return the measurement, or empty where plain Java computes
+     * @return the measurement, or empty where plain Java computes, or several devices do
      * @throws IllegalArgumentException if there is no such device
      */
     public static Optional<PeakFma> open(String selector) {
@@ -53,7 +53,10 @@ public final class PeakFma implements AutoCloseable {
         Optional<DeviceInfo> device = switch (selector.strip().toLowerCase(Locale.ROOT)) {
             case "reference" -> Optional.empty();
             case "auto" -> DeviceChoice.preferred(found.list());
-            default -> Optional.of(DeviceChoice.named(selector, found.list()));
+            default -> {
+                List<DeviceChoice.Choice> chosen = DeviceChoice.several(selector, found);
+                yield chosen.size() == 1 ? Optional.of(chosen.get(0).device()) : Optional.empty();
+            }
         };
         return device.map(info -> warmedUp(found.devices().get(info.index())));
     }

@@ -45,6 +45,9 @@ final class PreparedForward implements PreparedLayer {
 
     private volatile @Nullable ForwardVariant chosen;
 
+    /** What the same layer settled on elsewhere: the only variant that this may choose. */
+    private volatile @Nullable ForwardVariant followed;
+
     /** A launch of every tile that is compiled, by its options; any of them computes any size. */
     private final Map<String, Launch> compiled = new ConcurrentHashMap<>();
 
@@ -224,6 +227,29 @@ final class PreparedForward implements PreparedLayer {
         }
     }
 
+    /**
+     * Chooses the variant now, as the first call would.
+     *
+     * @return the variant, or null where none computes right and the oracle takes its place
+     * @throws DeviceException if the device fails
+     */
+    @Nullable
+    ForwardVariant settle(Problem problem, boolean hasResidual) {
+        try {
+            if (chosen == null && owned.substitute == null) {
+                last = plan(problem, hasResidual);
+            }
+            return chosen;
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    /** Has this compute by the variant that another device settled on, and by no other: for the same bits. */
+    void follow(ForwardVariant variant) {
+        followed = variant;
+    }
+
     private void whole(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
         Launch launch = last;
         if (launch == null || !launch.best || !launch.isFor(problem, residual != null)) {
@@ -275,7 +301,7 @@ final class PreparedForward implements PreparedLayer {
         String options = options(variant, own, hasResidual);
         Optional<Program> ready = session.programs().ready(variant.sources(), options);
         Launch other = nearest(rank3, own, hasResidual);
-        if (ready.isEmpty() && other != null) {
+        if (ready.isEmpty() && other != null && !other.ownOptions.equals(options)) {
             return new Launch(problem, hasResidual, variant, other.tile, other.program, options, /* best= */ false);
         }
         Program program = ready.orElseGet(() -> session.programs().get(variant.sources(), options));
@@ -311,11 +337,15 @@ final class PreparedForward implements PreparedLayer {
                     return launch;
                 }
             } catch (DeviceException e) {
-                if (!selfCheck.forgives(e)) {
+                if (followed != null || !selfCheck.forgives(e)) {
                     throw e;
                 }
                 selfCheck.skipped(options, variant.name(), "fails: " + e.getMessage(), options);
             }
+        }
+        if (followed != null) {
+            throw new DeviceException("the variant of the other devices, %s, computes wrong (%s)"
+                    .formatted(alternatives(rank3).get(0).name(), session.device()));
         }
         chooseOracle();
         return owned.substitute == null ? plan(problem, hasResidual) : null;
@@ -323,8 +353,9 @@ final class PreparedForward implements PreparedLayer {
 
     /** The rule's choice, then one of each other kind that is there, then the plain kernel. */
     private List<ForwardVariant> alternatives(Problem rank3) {
-        ForwardVariant first = rule.choose(rank3, session.device());
-        if (!selfCheck.isOn()) {
+        ForwardVariant other = followed;
+        ForwardVariant first = other == null ? rule.choose(rank3, session.device()) : other;
+        if (other != null || !selfCheck.isOn()) {
             return List.of(first);
         }
         Map<String, ForwardVariant> byName = new LinkedHashMap<>();

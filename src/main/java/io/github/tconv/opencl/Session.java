@@ -51,6 +51,7 @@ final class Session implements AutoCloseable {
     private final Object closing = new Object();
     private boolean closed;
 
+    /** Opens a device. One that is a part of another is this session's from now on, also if that fails. */
     Session(Device device) {
         this(device, ProgramCache.ofUser(), SelfCheck.OFF);
     }
@@ -90,6 +91,7 @@ final class Session implements AutoCloseable {
                     Calls.clReleaseContext(created);
                     Handles.released();
                 }
+                releasePart();
                 throw failure(call, "", e);
             }
         }
@@ -423,6 +425,13 @@ final class Session implements AutoCloseable {
             Handles.released();
             Calls.clReleaseContext(context);
             Handles.released();
+            releasePart();
+        }
+    }
+
+    private void releasePart() {
+        if (device.part()) {
+            DeviceParts.release(device);
         }
     }
 }

@@ -23,7 +23,9 @@ final class Shortage {
     }
 
     static boolean isMemory(DeviceException failure) {
-        return failure.getCause() instanceof CLException cause && isMemory(cause.getStatus());
+        return failure.getCause() instanceof CLException cause
+                ? isMemory(cause.getStatus())
+                : failure.getCause() instanceof DeviceException explained && isMemory(explained);
     }
 
     /**

@@ -99,7 +99,7 @@ public final class Tuner implements AutoCloseable {
     }
 
     /**
-     * Opens the device on which an engine of the same selector computes.
+     * Opens the device on which an engine of the same selector computes; of several the first, which decides for all.
      *
      * @param selector {@code auto}, {@code reference} or what names a device
      * @param oracle what every candidate is compared with
@@ -111,7 +111,7 @@ public final class Tuner implements AutoCloseable {
         Optional<DeviceInfo> device = switch (selector.strip().toLowerCase(Locale.ROOT)) {
             case "reference" -> Optional.empty();
             case "auto" -> DeviceChoice.preferred(found.list());
-            default -> Optional.of(DeviceChoice.named(selector, found.list()));
+            default -> Optional.of(DeviceChoice.several(selector, found).get(0).device());
         };
         return device.map(info ->
                 new Tuner(found.devices().get(info.index()), oracle, ForwardRule.standard(), CacheFolder.find()));

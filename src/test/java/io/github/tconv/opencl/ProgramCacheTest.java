@@ -89,7 +89,7 @@ class ProgramCacheTest {
 
     private static Device device(String name, String driver) {
         DeviceInfo info = new DeviceInfo(0, DeviceInfo.Type.CPU, name, "p", "OpenCL 1.2", driver, 1, 1, 1, null);
-        return new Device(info, new cl_platform_id(), new cl_device_id(), Device.HostMemory.APART, 1, 1, 1);
+        return new Device(info, new cl_platform_id(), new cl_device_id(), Device.HostMemory.APART, 1, 1, 1, false);
     }
 
     /** Whatever lies in the folder, the numbers are the same; and the second session finds what the first stored. */

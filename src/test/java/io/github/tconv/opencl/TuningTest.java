@@ -172,7 +172,8 @@ class TuningTest {
                     device.hostMemory(),
                     device.maxAllocationBytes(),
                     device.vectorWidth(),
-                    device.groupItems());
+                    device.groupItems(),
+                    device.part());
             assertEquals(
                     ruled(device).name(), rule(updated).choose(TUNED, updated).name());
             assertEquals(0, Tuning.forget(ledger(), updated, List.of()));
