@@ -5,6 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
+import java.util.Optional;
+import org.jocl.cl_device_id;
+import org.jocl.cl_platform_id;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -59,6 +62,91 @@ class DeviceChoiceTest {
         String message = assertThrows(IllegalArgumentException.class, () -> DeviceChoice.named(selector, LIST))
                 .getMessage();
         assertTrue(message.contains("OpenCL 1.2 is needed: OpenCL 1.1"), message);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = ';',
+            value = {
+                "0; 0/1",
+                "0,3; 0/1 3/1",
+                " 4 , cpu ; 4/1 0/1",
+                "cpu/2; 0/2",
+                "2/4,New Card; 2/4 3/1",
+                "other/3; 4/3"
+            })
+    void findsSeveralAndTheirParts(String selector, String expected) {
+        String found = DeviceChoice.several(selector, LIST).stream()
+                .map(choice -> choice.device().index() + "/" + choice.parts())
+                .collect(java.util.stream.Collectors.joining(" "));
+        assertEquals(expected, found);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = ';',
+            value = {
+                "0,0; '0,0' names 0 'Some Processor' twice",
+                "0,cpu/2; names 0 'Some Processor' twice",
+                "0,9; '9' is not among",
+                "0,; '' is not among",
+                "0,1; OpenCL 1.2 is needed",
+                "0,reference; 'reference' is not among",
+                "0/; '0/' is not among",
+                "/2; '/2' is not among",
+                "0/-1; '0/-1' is not among"
+            })
+    void saysWhichOfSeveralIsWrong(String selector, String part) {
+        String message = assertThrows(IllegalArgumentException.class, () -> DeviceChoice.several(selector, LIST))
+                .getMessage();
+        assertTrue(message.contains(part), message);
+    }
+
+    /** A name may hold what stands between names. */
+    @Test
+    void aNameWithACommaOrASlashIsOne() {
+        DeviceList list =
+                new DeviceList(List.of(device(0, DeviceInfo.Type.GPU, "Card, 2 GB/64", "Acme", null)), List.of());
+        assertEquals(1, DeviceChoice.several("card, 2 gb/64", list).get(0).parts());
+    }
+
+    @Test
+    void devicesOfAnotherKindDoNotComputeTogether() {
+        Device one = handle(LIST.devices().get(3), 8);
+        assertEquals(Optional.empty(), one.differenceFrom(handle(LIST.devices().get(3), 8)));
+        assertEquals(
+                "platform 'Acme' and 'Other'",
+                one.differenceFrom(handle(LIST.devices().get(4), 8)).orElseThrow());
+        assertEquals(
+                "vector width '8' and '16'",
+                one.differenceFrom(handle(LIST.devices().get(3), 16)).orElseThrow());
+        Device other = handle(device(1, DeviceInfo.Type.GPU, "New Card", "Other", null), 8);
+        Device first = handle(device(0, DeviceInfo.Type.GPU, "New Card", "Acme", null), 8);
+        String message = assertThrows(
+                        IllegalArgumentException.class,
+                        () -> SharedBackend.open(
+                                List.of(
+                                        new DeviceChoice.Choice(first.info(), 1),
+                                        new DeviceChoice.Choice(other.info(), 1)),
+                                List.of(first, other),
+                                device -> {
+                                    throw new AssertionError("nothing is opened");
+                                }))
+                .getMessage();
+        assertEquals(
+                "devices that compute together must be of one kind: 0 and 1 have platform 'Acme' and 'Other'", message);
+    }
+
+    private static Device handle(DeviceInfo info, int vectorWidth) {
+        return new Device(
+                info,
+                new cl_platform_id(),
+                new cl_device_id(),
+                Device.HostMemory.APART,
+                1,
+                vectorWidth,
+                1,
+                /* part= */ false);
     }
 
     @Test
