@@ -17,7 +17,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Computes on one device, or in plain Java. Opened by {@link Tconv}, and to be closed.
+ * Computes on one device, on several that share the images of a batch, or in plain Java. Opened by {@link Tconv}, and to be closed.
  *
  * <p>Tensors are {@code (n, channels, spatial...)}, weights {@code (inChannels, outChannels / groups, kernel...)}; see
  * {@link TransposedConvolution} and {@link Convolution}. The same arguments give the same bits on every call. Each method
@@ -32,7 +32,9 @@ import org.jspecify.annotations.Nullable;
  * <p>An engine may be used by many threads at once; {@link #close()} waits for their calls. Every method throws
  * {@link IllegalArgumentException} for arguments that break a rule, before anything native happens,
  * {@link IllegalStateException} after {@link #close()}, and {@link io.github.tconv.op.DeviceException} if the device
- * fails: it never falls back to another device midway. After a {@code DeviceException} the values of a given result are
+ * fails: it never falls back to another device midway, but where several were opened as one. Of those, one that fails is
+ * left out with a warning, and the others compute its share, with the same bits; device tensors lie on the first, and
+ * calls with them run there alone. After a {@code DeviceException} the values of a given result are
  * not defined, but nothing writes there any more, and the engine may be used again. Where the device has no room for all
  * of a forward pass or a gradient by the input, it is computed in parts, with the same bits.
  */

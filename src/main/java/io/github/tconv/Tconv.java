@@ -33,9 +33,13 @@ public final class Tconv {
      *
      * @param device {@code auto} (GPU, then accelerator, then OpenCL CPU, then plain Java), {@code reference} (plain
      *     Java), {@code opencl} (as {@code auto}, but never plain Java), {@code gpu}, {@code accelerator} or {@code cpu}
-     *     (the first of that type), an index into {@link #devices()}, or a part of a device's or platform's name
+     *     (the first of that type), an index into {@link #devices()}, or a part of a device's or platform's name. Several
+     *     of one kind with commas between, or {@code all} that are of the preferred one's kind, share the images of a
+     *     batch, with the bits of the first; {@code /N} behind a name stands for N parts of a device, for instance
+     *     {@code cpu/2}
      * @return an engine, to be closed
-     * @throws IllegalArgumentException if there is no such device; the message says what there is
+     * @throws IllegalArgumentException if there is no such device, or several are not of one kind; the message says what
+     *     there is
      * @throws DeviceException if the device cannot be opened; {@code auto} then computes in plain Java, and says why
      */
     public static Engine open(String device) {
