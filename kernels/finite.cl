@@ -1,11 +1,15 @@
 // finite.cl: looks for values that are infinite or no number, one work-item a block of elements.
-//   verdicts[FIRST + block] = sum over the block of 0 * values: 0 if all of them are finite, else not a number
+//   verdicts[FIRST + block] = 0 if all values of the block are finite, else not a number
+// Told by the exponents' bits, as integers: some compilers (Mesa's) make 0 of a product with 0, whatever the other factor.
 // The verdicts of several blocks are values again, of which the same kernel makes one.
 // Layout: values (ELEMENTS), verdicts (at least FIRST + blocks).
 // ND-range: (blocks, possibly rounded up), any work-group size. A block is LENGTH neighbours.
 // Writes one element a block, once: deterministic. The sizes are arguments.
 
 #define WIDTH 16
+// The bits of a float but its sign; those of the infinite, above which no number is.
+#define MAGNITUDE 0x7fffffff
+#define INFINITE 0x7f800000
 
 __kernel void finite(
         __global const float* restrict values, __global float* restrict verdicts,
@@ -18,17 +22,17 @@ __kernel void finite(
     }
     const int begin = block * LENGTH;
     const int end = ELEMENTS - begin < LENGTH ? ELEMENTS : begin + LENGTH;
-    float16 sums = (float16)(0.0f);
-    float sum = 0.0f;
+    int16 largest = (int16)(0);
+    int rest = 0;
     int at = begin;
     for (; at + WIDTH <= end; at += WIDTH) {
-        sums += vload16(0, values + at) * 0.0f;
+        largest = max(largest, as_int16(vload16(0, values + at)) & MAGNITUDE);
     }
     for (; at < end; at++) {
-        sum += values[at] * 0.0f;
+        rest = max(rest, as_int(values[at]) & MAGNITUDE);
     }
-    const float8 eight = sums.lo + sums.hi;
-    const float4 four = eight.lo + eight.hi;
-    const float2 two = four.lo + four.hi;
-    verdicts[FIRST + block] = two.x + two.y + sum;
+    const int8 eight = max(largest.lo, largest.hi);
+    const int4 four = max(eight.lo, eight.hi);
+    const int2 two = max(four.lo, four.hi);
+    verdicts[FIRST + block] = max(max(two.x, two.y), rest) < INFINITE ? 0.0f : NAN;
 }

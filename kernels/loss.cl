@@ -10,7 +10,7 @@
 
 #define WIDTH 16
 
-// What an element adds to the sum, and its gradient. A NaN stays one.
+// What an element adds to the sum, and its gradient. A difference of 0 or NaN stays what it is.
 #define DEFINE_LOSS(TERM, GRADIENT, T)                                                         \
     inline T TERM(const T difference) {                                                        \
         return L2 ? difference * difference : fabs(difference);                                \
@@ -18,7 +18,7 @@
     inline T GRADIENT(const T difference, const T share) {                                     \
         return L2 ? (T)(2.0f) * share * difference                                             \
                   : difference > (T)(0.0f) ? share                                             \
-                                           : difference < (T)(0.0f) ? -share : difference * (T)(0.0f); \
+                                           : difference < (T)(0.0f) ? -share : difference;     \
     }
 DEFINE_LOSS(term, gradient, float)
 DEFINE_LOSS(term16, gradient16, float16)

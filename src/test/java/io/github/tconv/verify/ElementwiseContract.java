@@ -139,6 +139,12 @@ public final class ElementwiseContract {
                 addSteps(all, name, x, g, values, random);
             }
         }
+        Tensor broken = filled(() -> 1, 1, 1, 21);
+        broken.set(3, Float.NaN);
+        broken.set(19, Float.NaN);
+        for (Loss loss : Loss.values()) {
+            addLoss(all, "whole but for two " + loss, loss, broken, filled(() -> 2, 1, 1, 21));
+        }
         addFinite(all);
         return all;
     }
