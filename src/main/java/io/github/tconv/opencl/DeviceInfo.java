@@ -39,4 +39,12 @@ public record DeviceInfo(
         /** Anything else. */
         OTHER
     }
+
+    /**
+     * Tells whether this is Oclgrind, which simulates a device inside the process and survives no second thread: neither
+     * one that compiles nor one on which JOCL waits for a copy.
+     */
+    boolean isSimulator() {
+        return platform.equals("Oclgrind");
+    }
 }

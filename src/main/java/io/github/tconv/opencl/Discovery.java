@@ -134,9 +134,8 @@ final class Discovery {
     }
 
     private static Device.HostMemory hostMemory(DeviceInfo info, cl_device_id id) {
-        // A simulator inside the process. It works in place, and does not survive the threads on which JOCL waits for
-        // copies.
-        if (info.platform().equals("Oclgrind")) {
+        // It works in place, and to copy would take another thread.
+        if (info.isSimulator()) {
             return Device.HostMemory.MAPPED;
         }
         if (info.type() != DeviceInfo.Type.CPU || !hasUnifiedMemory(id)) {

@@ -25,7 +25,7 @@ record Processor(int lanes, int registers, int threads, long localBytes, boolean
                 wide ? 32 : 16,
                 info.computeUnits(),
                 info.localMemoryBytes(),
-                // Mesa's compiler ends the process at this instruction.
-                device.hostMemory() == Device.HostMemory.SAME);
+                // Mesa's compiler ends the process at this instruction, and Oclgrind has none.
+                device.hostMemory() == Device.HostMemory.SAME && !info.isSimulator());
     }
 }

@@ -40,7 +40,7 @@ class GradientVariantTest {
     }
 
     /** Rules for the gradient by the weight that a device's own would not make. */
-    private static Map<String, WeightGradientRule> weightGradientRules() {
+    static Map<String, WeightGradientRule> weightGradientRules() {
         Map<String, WeightGradientRule> rules = new TreeMap<>();
         rules.put("plain", (problem, device) -> WeightGradientRule.plain(problem));
         rules.put(
