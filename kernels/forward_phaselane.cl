@@ -30,7 +30,8 @@
 
 #define LEAD_D TAP_SHIFT(KD - 1, SD, DD, PD)
 #define LEAD_H TAP_SHIFT(KH - 1, SH, DH, PH)
-#define LEAD_W LAST_J(0)
+// Of the first block, which begins last, all slots: where other blocks meet more taps, those past its own have zero weights.
+#define LEAD_W (FIRST_J(0) + SLOTS - 1)
 #define PATCH_D (1 + LEAD_D - TAP_SHIFT(0, SD, DD, PD))
 #define PATCH_H (RY + LEAD_H - TAP_SHIFT(0, SH, DH, PH))
 #define PATCH_W (CEIL_DIV(QT + LEAD_W - FIRST_J(BLOCKS - 1), LANES) * LANES)

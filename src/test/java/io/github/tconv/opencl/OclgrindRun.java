@@ -132,7 +132,7 @@ final class OclgrindRun {
         runs.put(name, () -> {
             if (name.startsWith(COPIED)) {
                 for (Problem problem : all) {
-                    compute(List.of(problem), checks, new OnDevice(backend(rule, gradientRules)));
+                    compute(List.of(problem), checks, new OnDevice(backend(rule, gradientRules), /* copies= */ true));
                 }
             } else {
                 compute(all, checks, backend(rule, gradientRules));

@@ -22,9 +22,25 @@ import org.jspecify.annotations.Nullable;
  */
 public final class OnDevice implements Backend {
     private final Backend backend;
+    private final boolean copies;
 
     public OnDevice(Backend backend) {
+        this(backend, /* copies= */ false);
+    }
+
+    /** The same, but what it is given is copied also to a device that could work on it in place. */
+    OnDevice(Backend backend, boolean copies) {
         this.backend = backend;
+        this.copies = copies;
+    }
+
+    private DeviceTensor uploaded(Tensor tensor) {
+        if (!copies) {
+            return new DeviceTensor(backend, backend.lend(tensor), tensor, tensor.shape());
+        }
+        DeviceTensor copy = new DeviceTensor(backend, backend.allocate(tensor.elements()), null, tensor.shape());
+        backend.upload(tensor, copy);
+        return copy;
     }
 
     /** Brings operands to the device, has the result computed there, and brings it back. */
@@ -36,11 +52,7 @@ public final class OnDevice implements Backend {
         try (DeviceTensor target =
                 new DeviceTensor(backend, backend.allocate(result.elements()), null, result.shape())) {
             for (Operand operand : operands) {
-                uploaded.add(
-                        operand == null
-                                ? null
-                                : new DeviceTensor(
-                                        backend, backend.lend((Tensor) operand), (Tensor) operand, operand.shape()));
+                uploaded.add(operand == null ? null : uploaded((Tensor) operand));
             }
             // Not a number, as the caller's result is: an element that is not written shows.
             backend.upload((Tensor) result, target);
