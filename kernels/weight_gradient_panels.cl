@@ -27,7 +27,7 @@
 // ND-ranges, always in work-groups of one item:
 //   weight_gradient_panels_input (COUNT, GROUPS * IC_TILES)
 //   weight_gradient_panels_output (COUNT, GROUPS * ceil(OCS / LANES))
-//   weight_gradient_panels (GROUPS * IC_TILES, ceil(KD * PHASES_H / PHASES), OCS / OCT)
+//   weight_gradient_panels (GROUPS * IC_TILES, ceil(KD * PHASES_H / PHASES), ceil(channels of the panel / OCT))
 // The last adds the products of a batch in registers, V vectors of input channels for each of OCT output channels, then to
 // those of the item, in local memory, and at the end writes its weights, or adds to them if FIRST is not 0: every weight in
 // an order of additions that the sizes alone decide.
@@ -438,9 +438,6 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_pan
     const int first_of_panel = (int)get_global_id(2) * OCT;
     const int first_ocg = FIRST_OC + first_of_panel;
     const int count_oc = min(OCT, OC_PER_GROUP - first_ocg);
-    if (count_oc <= 0) {
-        return;
-    }
     const int row_sums = (TAPS_H == 1 ? 1 : REACH_H) * sums_w;
 
     for (int a = 0; a < PHASES * row_sums * SUMS; a++) {

@@ -139,7 +139,7 @@ record WeightGradientPanels(
         while (phaseRows > 1
                 && (one.with(phaseRows, tiles, run, batches, outs).keptBytes() > KEPT_BYTES
                         || one.with(phaseRows, tiles, run, batches, outs)
-                                        .range()
+                                        .range(outs)
                                         .items()
                                 < ITEMS)) {
             phaseRows = (phaseRows + 1) / 2;
@@ -272,11 +272,12 @@ record WeightGradientPanels(
         return phaseRows * rows * columns * outTile * vectors * processor.lanes() * Float.BYTES;
     }
 
-    private NdRange range() {
+    /** The work-items for so many output channels of each group. None is idle: PoCL gives a thread the first half of them. */
+    private NdRange range(int channels) {
         return NdRange.exactly(
                 (long) layer.groups() * channelTiles(),
                 Grid.tiles(layer.depth().kernel() * (long) phases(layer.height(), minimalHeight), phaseRows),
-                Grid.tiles(outs, outTile));
+                Grid.tiles(channels, outTile));
     }
 
     @Override
@@ -338,6 +339,7 @@ record WeightGradientPanels(
                     new int[] {first},
                     NdRange.exactly(count, (long) layer.groups() * channelTiles())));
             for (int firstOut = 0; firstOut < layer.oc(); firstOut += outs) {
+                int channels = Math.min(outs, layer.oc() - firstOut);
                 steps.add(new Step(
                         "weight_gradient_panels_output",
                         List.of(Role.OUTPUT_GRADIENT, Role.SECOND_WORKSPACE),
@@ -347,7 +349,7 @@ record WeightGradientPanels(
                         "weight_gradient_panels",
                         List.of(Role.FIRST_WORKSPACE, Role.SECOND_WORKSPACE, Role.WEIGHT_GRADIENT),
                         new int[] {first, count, firstOut},
-                        range()));
+                        range(channels)));
             }
         }
         return steps;
