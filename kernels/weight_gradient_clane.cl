@@ -6,21 +6,22 @@
 // Layout: input (N, IC, ID, IH, IW), output_gradient (N, OC, OD, OH, OW); weight_gradient (BLOCKS, IC, OC / GROUPS, KD,
 //   KH, KW): each block of the sum writes its own part, which gradient_sum.cl adds up if there are several.
 // SEG positions of RY rows of IMGS images of the input are a batch, BATCHES batches a block.
-// A work-item is a work-group of its own and computes one block for one tile of TILE_IC = LANES * V input channels, a chunk
+// A work-item is a work-group of its own and computes one block for IT tiles of TILE_IC = LANES * V input channels, a chunk
 //   of OT * OCT output channels and TAP_D * TAP_H rows of taps. Batch by batch it copies the input to local memory, channels
 //   innermost, and the zero-padded rows of the output gradient that it meets. A register tile has V vectors of input
 //   channels for each of OCT output channels and KWC taps of a row; a value of the output gradient is one scalar for V
 //   vectors. The sums of a batch are added to those of the block in local memory.
-// ND-range: (BLOCKS, ceil(KD / TAP_D) * ceil(KH / TAP_H), GROUPS * IC_TILES * ceil(OC / GROUPS / (OT * OCT))), work-group
+// ND-range: (BLOCKS, ceil(KD / TAP_D) * ceil(KH / TAP_H), GROUPS * IC_CHUNKS * OC_CHUNKS), work-group
 //   size 1.
 // Writes every element of its part once, in an order of additions that the sizes alone decide: deterministic.
 // Constants: the layer's (common.cl), LANES (lanes.cl), and
 //   V OCT KWC     vectors of input channels, output channels and taps of a register tile; V * OCT * KWC sums in registers
-//   OT TAP_D TAP_H  the work-item's tiles of output channels and its rows of taps
+//   IT OT TAP_D TAP_H  the work-item's tiles of input and of output channels and its rows of taps
 //   SEG RY IMGS   positions, rows and images of a batch
 
 #define TILE_IC (LANES * V)
-#define IC_TILES CEIL_DIV(IC_PER_GROUP, TILE_IC)
+#define ITEM_IC (IT * TILE_IC)
+#define IC_CHUNKS CEIL_DIV(IC_PER_GROUP, ITEM_IC)
 #define ITEM_OC (OT * OCT)
 #define OC_CHUNKS CEIL_DIV(OC_PER_GROUP, ITEM_OC)
 #define KW_CHUNKS CEIL_DIV(KW, KWC)
@@ -31,6 +32,7 @@
 #define PATCH_IMAGE (TAP_D * PATCH_H * PITCH)
 #define PATCH_CHANNEL (IMGS * PATCH_IMAGE)
 #define PANEL_ROW (SEG * TILE_IC)
+#define PANEL_TILE (IMGS * RY * PANEL_ROW)
 
 // Whether any row of a batch and tap reads row h of the patch.
 FLATTENED bool is_met(const int h) {
@@ -94,9 +96,9 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_cla
         __global float* restrict weight_gradient,
         const int BATCHES,
         const int N, const int ID, const int IH, const int IW, const int OD, const int OH, const int OW) {
-    __local lanes panel_lanes[IMGS * RY * PANEL_ROW / LANES];
+    __local lanes panel_lanes[IT * PANEL_TILE / LANES];
     __local lanes patch_lanes[ITEM_OC * PATCH_CHANNEL / LANES];
-    __local lanes kept[OT * TAP_D * TAP_H * KW_CHUNKS * SUMS];
+    __local lanes kept[IT * OT * TAP_D * TAP_H * KW_CHUNKS * SUMS];
     __local float* const panel = (__local float*)panel_lanes;
     __local float* const patch = (__local float*)patch_lanes;
 
@@ -105,11 +107,11 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_cla
     const int first_kh = REMAINDER(tap_chunk, CEIL_DIV(KH, TAP_H), tap_chunk / CEIL_DIV(KH, TAP_H)) * TAP_H;
     const int count_kd = min(TAP_D, KD - first_kd);
     const int count_kh = min(TAP_H, KH - first_kh);
-    const int tile_group = (int)get_global_id(2) / OC_CHUNKS;
-    const int first_ocg = ((int)get_global_id(2) - tile_group * OC_CHUNKS) * ITEM_OC;
-    const int group = tile_group / IC_TILES;
-    const int first_icg = (tile_group - group * IC_TILES) * TILE_IC;
-    const int channels = min(TILE_IC, IC_PER_GROUP - first_icg);
+    const int chunks = (int)get_global_id(2) / OC_CHUNKS;
+    const int first_ocg = ((int)get_global_id(2) - chunks * OC_CHUNKS) * ITEM_OC;
+    const int group = chunks / IC_CHUNKS;
+    const int first_icg = (chunks - group * IC_CHUNKS) * ITEM_IC;
+    const int count_ic = min(ITEM_IC, IC_PER_GROUP - first_icg);
     const int count_oc = min(ITEM_OC, OC_PER_GROUP - first_ocg);
     const int row_segments = CEIL_DIV(IW, SEG);
     const int row_blocks = CEIL_DIV(IH, RY);
@@ -118,7 +120,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_cla
     const int end = min(begin + BATCHES, batches);
     const size_t plane = (size_t)ID * IH * IW;
 
-    for (int a = 0; a < OT * TAP_D * TAP_H * KW_CHUNKS * SUMS; a++) {
+    for (int a = 0; a < IT * OT * TAP_D * TAP_H * KW_CHUNKS * SUMS; a++) {
         kept[a] = (lanes)(0.0f);
     }
     for (int batch = begin; batch < end; batch++) {
@@ -134,10 +136,13 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_cla
         const int images = min(IMGS, N - first_n);
         for (int i = 0; i < images; i++) {
             for (int y = 0; y < rows; y++) {
-                const int ic = group * IC_PER_GROUP + first_icg;
-                stage_panel(
-                        panel + (i * RY + y) * PANEL_ROW, TILE_IC,
-                        input + INPUT_AT(first_n + i, ic, id, first_ih + y, first_iw), plane, channels, count);
+                for (int c = 0; c < count_ic; c += TILE_IC) {
+                    const int ic = group * IC_PER_GROUP + first_icg + c;
+                    stage_panel(
+                            panel + c / TILE_IC * PANEL_TILE + (i * RY + y) * PANEL_ROW, TILE_IC,
+                            input + INPUT_AT(first_n + i, ic, id, first_ih + y, first_iw), plane,
+                            min(TILE_IC, count_ic - c), count);
+                }
             }
         }
         stage_batch(
@@ -151,7 +156,12 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_cla
             }
             for (int h = 0; h < count_kh; h++) {
                 for (int o = 0; o < OT && o * OCT < count_oc; o++) {
-                    for (int k = 0; k < KW_CHUNKS; k++) {
+                    for (int tile = 0; tile < KW_CHUNKS * IT; tile++) {
+                        const int k = tile / IT;
+                        const int c = tile - k * IT;
+                        if (c * TILE_IC >= count_ic) {
+                            continue;
+                        }
                         lanes sums[SUMS];
                         #pragma unroll
                         for (int a = 0; a < SUMS; a++) {
@@ -162,14 +172,14 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_cla
                                 const int oh = (first_ih + y) * SH - PH + (first_kh + h) * DH;
                                 if (oh >= 0 && oh < OH) {
                                     add_positions(
-                                            sums, panel + (i * RY + y) * PANEL_ROW,
+                                            sums, panel + c * PANEL_TILE + (i * RY + y) * PANEL_ROW,
                                             patch + o * (OCT * PATCH_CHANNEL) + i * PATCH_IMAGE
                                                     + (d * PATCH_H + y * SH + h * DH) * PITCH + k * (KWC * DW),
                                             count);
                                 }
                             }
                         }
-                        __local lanes* const sum = kept + (((o * TAP_D + d) * TAP_H + h) * KW_CHUNKS + k) * SUMS;
+                        __local lanes* const sum = kept + ((((c * OT + o) * TAP_D + d) * TAP_H + h) * KW_CHUNKS + k) * SUMS;
                         #pragma unroll
                         for (int a = 0; a < SUMS; a++) {
                             sum[a] += sums[a];
@@ -183,9 +193,10 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_cla
     __global float* const part = weight_gradient + get_global_id(0) * ((size_t)IC * OC_PER_GROUP * KD * KH * KW);
     const size_t channel = (size_t)OC_PER_GROUP * KD * KH * KW;
     // Channels outermost: their weights may lie a power of two apart and then share cache sets.
-    for (int c = 0; c < channels; c += 4) {
+    for (int c = 0; c < count_ic; c += 4) {
+        const int in_tile = c / TILE_IC;
         for (int o = 0; o < count_oc; o++) {
-            const int tile = o / OCT;
+            const int tile = in_tile * OT + o / OCT;
             for (int t = 0; t < count_kd * count_kh; t++) {
                 const int d = t / count_kh;
                 const int h = t - d * count_kh;
@@ -195,8 +206,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_cla
                     const int chunk = kw / KWC;
                     __local const float* const from = (__local const float*)(kept
                             + (((tile * TAP_D + d) * TAP_H + h) * KW_CHUNKS + chunk) * SUMS
-                            + ((o - tile * OCT) * KWC + kw - chunk * KWC) * V) + c;
-                    for (int i = 0; i < min(4, channels - c); i++) {
+                            + ((o - o / OCT * OCT) * KWC + kw - chunk * KWC) * V) + c - in_tile * TILE_IC;
+                    for (int i = 0; i < min(4, count_ic - c); i++) {
                         row[i * channel + kw] = from[i];
                     }
                 }

@@ -4,6 +4,9 @@ import java.util.List;
 
 /** A result whose long sums are cut into blocks: where there are several, each writes a part of its own first. */
 final class Parted {
+    /** Elements of a work-item, as in {@code gradient_sum.cl}. */
+    private static final int WIDTH = 16;
+
     private final Session session;
     private final DeviceBuffer result;
     private final DeviceBuffer target;
@@ -28,7 +31,10 @@ final class Parted {
         if (blocks > 1) {
             Program program = session.programs().get(List.of("common", "gradient_sum"), LayerConstants.ANY);
             try (Kernel kernel = program.kernel("gradient_sum")) {
-                kernel.with(target).with(result).with(blocks, elements).enqueue(session.queue(), NdRange.of(elements));
+                kernel.with(target)
+                        .with(result)
+                        .with(blocks, elements)
+                        .enqueue(session.queue(), NdRange.of(Grid.tiles(elements, WIDTH)));
             }
         }
     }

@@ -75,6 +75,18 @@ record SumBlocks(int segment, int rows, int images, int batches, int count) {
         long wanted = Math.min(Grid.tiles(ITEMS, items), WORKSPACE / weights);
         long blocks = Math.max(1, Math.min(wanted, all / LEAST_BATCHES));
         long ofBlock = Grid.tiles(all, blocks);
-        return new SumBlocks(segment, rows, images, (int) ofBlock, (int) Grid.tiles(all, ofBlock));
+        long best = ofBlock;
+        for (long fewer = ofBlock - 1; fewer > 0 && Grid.tiles(all, fewer) <= Math.min(wanted, 2 * blocks); fewer--) {
+            if (turns(all, fewer, items) < turns(all, best, items)) {
+                best = fewer;
+            }
+        }
+        return new SumBlocks(segment, rows, images, (int) best, (int) Grid.tiles(all, best));
+    }
+
+    /** How long two and four threads take, together: a few items that do not divide among them leave some idle. */
+    private static long turns(long all, long ofBlock, long items) {
+        long blocks = Grid.tiles(all, ofBlock) * items;
+        return (2 * Grid.tiles(blocks, 2) + 4 * Grid.tiles(blocks, 4)) * ofBlock;
     }
 }

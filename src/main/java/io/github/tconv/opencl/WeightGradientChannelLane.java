@@ -13,6 +13,7 @@ import java.util.List;
  * @param vectors vectors of input channels of a register tile
  * @param outTile output channels of a register tile
  * @param taps taps of a row of a register tile
+ * @param inTiles register tiles of input channels of a work-item
  * @param outTiles register tiles of output channels of a work-item
  * @param tapDepth taps of the depth of a work-item
  * @param tapHeight taps of the height of a work-item
@@ -24,6 +25,7 @@ record WeightGradientChannelLane(
         int vectors,
         int outTile,
         int taps,
+        int inTiles,
         int outTiles,
         int tapDepth,
         int tapHeight,
@@ -38,6 +40,7 @@ record WeightGradientChannelLane(
     private static final long KEPT_BYTES = 160 << 10;
 
     private static final long PATCH_BYTES = 160 << 10;
+    private static final long PANEL_BYTES = 128 << 10;
 
     /** The variant that suits a problem. */
     static WeightGradientChannelLane suiting(Problem problem, Processor processor) {
@@ -87,41 +90,55 @@ record WeightGradientChannelLane(
                 outTile,
                 taps,
                 1,
+                1,
                 layer.depth().kernel(),
                 layer.height().kernel(),
                 batch);
         while (one.tapDepth > 1 && !one.fits()) {
-            one = one.with(1, (one.tapDepth + 1) / 2, one.tapHeight, one.cut);
+            one = one.with(1, 1, (one.tapDepth + 1) / 2, one.tapHeight, one.cut);
         }
         while (one.tapHeight > 1 && !one.fits()) {
-            one = one.with(1, 1, (one.tapHeight + 1) / 2, one.cut);
+            one = one.with(1, 1, 1, (one.tapHeight + 1) / 2, one.cut);
         }
         while (one.cut.canShrink() && !one.fits()) {
-            one = one.with(1, 1, 1, one.cut.shrunk());
+            one = one.with(1, 1, 1, 1, one.cut.shrunk());
         }
         int all = (int) Grid.tiles(layer.oc(), outTile);
         int most = 1;
         while (most < all
-                && one.with(most + 1, one.tapDepth, one.tapHeight, one.cut).fits()) {
+                && one.with(1, most + 1, one.tapDepth, one.tapHeight, one.cut).fits()) {
             most++;
         }
         // Chunks of equal sizes.
         int outTiles = (int) Grid.tiles(all, Grid.tiles(all, most));
-        WeightGradientChannelLane whole = one.with(outTiles, one.tapDepth, one.tapHeight, one.cut);
+        int allIn = (int) Grid.tiles(layer.ic(), (long) vectors * processor.lanes());
+        int mostIn = 1;
+        while (mostIn < allIn
+                && one.with(mostIn + 1, outTiles, one.tapDepth, one.tapHeight, one.cut)
+                        .fits()) {
+            mostIn++;
+        }
+        int inTiles = (int) Grid.tiles(allIn, Grid.tiles(allIn, mostIn));
+        WeightGradientChannelLane whole = one.with(inTiles, outTiles, one.tapDepth, one.tapHeight, one.cut);
         return whole.with(
-                outTiles, one.tapDepth, one.tapHeight, one.cut.cut(problem, whole.tapChunks() * whole.channelChunks()));
+                inTiles,
+                outTiles,
+                one.tapDepth,
+                one.tapHeight,
+                one.cut.cut(problem, whole.tapChunks() * whole.channelChunks()));
     }
 
-    private WeightGradientChannelLane with(int tiles, int ofDepth, int ofHeight, SumBlocks blocks) {
+    private WeightGradientChannelLane with(int in, int out, int ofDepth, int ofHeight, SumBlocks blocks) {
         return new WeightGradientChannelLane(
-                layer, processor, vectors, outTile, taps, tiles, ofDepth, ofHeight, blocks);
+                layer, processor, vectors, outTile, taps, in, out, ofDepth, ofHeight, blocks);
     }
 
     private boolean fits() {
         Axis width = layer.width();
         long chunks = Grid.tiles(width.kernel(), taps);
         long rows = (long) tapDepth * tapHeight;
-        long kept = outTiles * rows * chunks * outTile * taps * vectors * processor.lanes() * Float.BYTES;
+        long kept =
+                (long) inTiles * outTiles * rows * chunks * outTile * taps * vectors * processor.lanes() * Float.BYTES;
         long row = (cut.segment() - 1L) * width.stride() + (chunks * taps - 1) * width.dilation() + 1;
         long pitch = Grid.tiles(row, processor.lanes()) * processor.lanes();
         long height = (cut.rows() - 1L) * layer.height().stride()
@@ -129,7 +146,16 @@ record WeightGradientChannelLane(
                 + 1;
         long patch = (long) outTiles * outTile * cut.images() * tapDepth * height * pitch * Float.BYTES;
         long local = processor.localBytes() * 3 / 4;
-        return kept <= Math.min(KEPT_BYTES, local / 2) && patch <= Math.min(PATCH_BYTES, local / 2);
+        long panel =
+                (long) inTiles * cut.images() * cut.rows() * cut.segment() * vectors * processor.lanes() * Float.BYTES;
+        return kept <= Math.min(KEPT_BYTES, local / 3)
+                && patch <= Math.min(PATCH_BYTES, local / 3)
+                && (inTiles == 1 || panel <= Math.min(PANEL_BYTES, local / 3));
+    }
+
+    /** Whether a work-item holds all sums of a group, so that each value of a batch is copied once. */
+    boolean readsOnce() {
+        return tapChunks() * channelChunks() == layer.groups();
     }
 
     private long tapChunks() {
@@ -139,7 +165,7 @@ record WeightGradientChannelLane(
 
     private long channelChunks() {
         return layer.groups()
-                * Grid.tiles(layer.ic(), (long) vectors * processor.lanes())
+                * Grid.tiles(layer.ic(), (long) inTiles * vectors * processor.lanes())
                 * Grid.tiles(layer.oc(), (long) outTiles * outTile);
     }
 
@@ -150,12 +176,13 @@ record WeightGradientChannelLane(
 
     @Override
     public String constants() {
-        return " -DLANES=%d -DSHUFFLE=1 -DV=%d -DOCT=%d -DKWC=%d -DOT=%d -DTAP_D=%d -DTAP_H=%d -DSEG=%d -DRY=%d -DIMGS=%d"
+        return " -DLANES=%d -DSHUFFLE=1 -DV=%d -DOCT=%d -DKWC=%d -DIT=%d -DOT=%d -DTAP_D=%d -DTAP_H=%d -DSEG=%d -DRY=%d -DIMGS=%d"
                 .formatted(
                         processor.lanes(),
                         vectors,
                         outTile,
                         taps,
+                        inTiles,
                         outTiles,
                         tapDepth,
                         tapHeight,

@@ -31,21 +31,24 @@ interface WeightGradientRule {
                 : plain(problem);
     }
 
-    /** Packed matrices where there are many channels; else channels in the lanes, unless they fill too few. */
+    /**
+     * Rows in the lanes where channels would fill too few. Else channels in the lanes: packed matrices where there are many,
+     * unless they save no multiplications and a work-item holds all sums without them.
+     */
     private static WeightGradientVariant forProcessor(Problem problem, Processor processor) {
         LayerShape layer = LayerShape.of(problem.layer());
         double filled = layer.ic() / (double) (Grid.tiles(layer.ic(), processor.lanes()) * processor.lanes());
-        if (filled >= LEAST_FILLED
-                && layer.ic() >= PANEL_INPUTS * processor.lanes()
-                && layer.oc() >= PANEL_OUTPUTS * processor.lanes()) {
-            return WeightGradientPanels.suiting(problem, processor);
+        if (filled < LEAST_FILLED) {
+            return WeightGradientXLane.fits(layer, processor)
+                    ? WeightGradientXLane.suiting(problem, processor)
+                    : plain(problem);
         }
-        if (filled >= LEAST_FILLED) {
-            return WeightGradientChannelLane.suiting(problem, processor);
-        }
-        return WeightGradientXLane.fits(layer, processor)
-                ? WeightGradientXLane.suiting(problem, processor)
-                : plain(problem);
+        WeightGradientChannelLane direct = WeightGradientChannelLane.suiting(problem, processor);
+        boolean many =
+                layer.ic() >= PANEL_INPUTS * processor.lanes() && layer.oc() >= PANEL_OUTPUTS * processor.lanes();
+        boolean minimal =
+                WeightGradientPanels.canBeMinimal(layer.height()) || WeightGradientPanels.canBeMinimal(layer.width());
+        return many && (minimal || !direct.readsOnce()) ? WeightGradientPanels.suiting(problem, processor) : direct;
     }
 
     /** {@code weight_gradient.cl}: one work-item an element. Right everywhere, fast nowhere. */

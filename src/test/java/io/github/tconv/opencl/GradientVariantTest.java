@@ -117,6 +117,8 @@ class GradientVariantTest {
             ic65_oc32_i3x4x5_k3x4x2_s1x2x2_p1x1x0
             ic64_oc34_i300_k16_s8_p4
             ic96_oc32_i6x7_k3x3_d2x2_p2x2
+            n2_ic130_oc40_i9x7_k2x2_s2x2
+            ic200_oc170_i5x6_k2x2_s2x2
             """.lines().map(Problem::parse).toList();
 
     @TestFactory
