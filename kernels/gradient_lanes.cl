@@ -19,12 +19,12 @@ FLATTENED void transpose4(float4* a, float4* b, float4* c, float4* d) {
     *d = (float4)(ab2.s23, cd2.s23);
 }
 
-// Floats of a cache line.
+// Floats of a cache line; channels between the one that is copied and the one whose line is asked for.
 #define LINE 16
+#define AHEAD 12
 
 // Copies count positions of channels that lie a plane apart to a panel with the channels innermost; zeros stand for those
-// beyond the last, up to the width. Where planes are pages apart no processor looks ahead of its own accord, so the next four
-// channels are asked for.
+// beyond the last, up to the width. Where planes are pages apart no processor looks ahead of its own accord.
 FLATTENED void stage_panel(
         __local float* panel, const int width, __global const float* from, const size_t plane, const int channels,
         const int count) {
@@ -33,8 +33,8 @@ FLATTENED void stage_panel(
         __global const float* const row = from + c * plane;
         int x = 0;
         for (; x + 4 <= count; x += 4) {
-            if (REMAINDER(x, LINE, x / LINE) == 0 && c + 8 <= channels) {
-                for (int next = 4; next < 8; next++) {
+            if (REMAINDER(x, LINE, x / LINE) == 0 && c + AHEAD + 4 <= channels) {
+                for (int next = AHEAD; next < AHEAD + 4; next++) {
                     __builtin_prefetch((const void*)(size_t)(row + next * plane + x), 0, 2);
                 }
             }
