@@ -86,6 +86,16 @@ enum Parts {
      */
     record Slab(int inputBegin, int inputEnd, int keepBegin, int keepEnd) {}
 
+    /** The shape of what is read beside the weight. */
+    int[] readShape(Problem problem) {
+        return this == FORWARD ? problem.inputShape() : problem.outputShape();
+    }
+
+    /** The shape of the result, and of a residual. */
+    int[] writtenShape(Problem problem) {
+        return this == FORWARD ? problem.outputShape() : problem.inputShape();
+    }
+
     /** The part of the results before a point of the phase grid; all of the input if there is no smaller one. */
     abstract Slab first(Axis axis, int inputs, int outputs, int middle);
 
@@ -221,8 +231,8 @@ enum Parts {
         int stride = problem.layer().axes().get(a).stride();
         int readBegin = this == FORWARD ? slab.inputBegin : slab.inputBegin * stride;
         int writtenBegin = this == FORWARD ? slab.inputBegin * stride : slab.inputBegin;
-        Tensor partRead = Tensor.zeros(this == FORWARD ? part.inputShape() : part.outputShape());
-        Tensor partWritten = Tensor.zeros(this == FORWARD ? part.outputShape() : part.inputShape());
+        Tensor partRead = Tensor.zeros(readShape(part));
+        Tensor partWritten = Tensor.zeros(writtenShape(part));
         copy(a, read, readBegin, partRead, 0, partRead.size(a + 2));
         Tensor partResidual = null;
         if (residual != null) {

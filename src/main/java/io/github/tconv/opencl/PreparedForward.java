@@ -467,15 +467,15 @@ final class PreparedForward implements PreparedLayer {
 
     /** Runs a launch beside all calls, on memory of its own; the layer may be closed meanwhile, so it shares the layer's. */
     private void tryOut(Launch launch) {
-        long inputs = Tensor.elementsOf(launch.problem.inputShape());
-        long outputs = Tensor.elementsOf(launch.problem.outputShape());
+        long read = Tensor.elementsOf(direction.readShape(launch.problem));
+        long written = Tensor.elementsOf(direction.writtenShape(launch.problem));
         try (DeviceBuffer w = owned.weight.share();
                 DeviceBuffer b = owned.bias == null ? null : owned.bias.share();
                 DeviceBuffer s = owned.slopes == null ? null : owned.slopes.share();
-                DeviceBuffer x = session.make(inputs);
+                DeviceBuffer x = session.make(read);
                 DeviceBuffer staged = session.make(Math.max(1, launch.stagedFloats));
-                DeviceBuffer r = session.make(outputs);
-                DeviceBuffer y = session.make(outputs)) {
+                DeviceBuffer r = session.make(written);
+                DeviceBuffer y = session.make(written)) {
             session.beside(queue -> {
                 if (launch.stagedFloats > 0) {
                     try (Kernel kernel = launch.program.kernel(launch.stageKernel)) {
