@@ -101,9 +101,9 @@ public final class BenchOptions {
     @Option(
             names = "--pause",
             paramLabel = "MS",
-            defaultValue = "1",
+            defaultValue = "8",
             description =
-                    "How long to rest before each call, until the threads of the one before have stopped spinning;"
+                    "How long to rest before each contender's turn, until the threads of the one before have stopped spinning;"
                             + " ${DEFAULT-VALUE} by default.")
     private double pause;
 
