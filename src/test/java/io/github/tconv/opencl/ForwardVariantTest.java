@@ -45,7 +45,7 @@ class ForwardVariantTest {
                 "channel-lane, suited", forced((problem, processor) -> ChannelLaneVariant.suiting(problem, processor)));
         rules.put(
                 "channel-lane, 3 rows by 2 positions",
-                forced((problem, processor) -> fixed(
+                forced((problem, processor) -> RetiledVariant.always(
                         new ChannelLaneVariant(LayerShape.of(problem.layer()), processor, 2),
                         new ChannelLaneVariant(LayerShape.of(problem.layer()), processor, 2).tile(3, 2))));
         rules.put(
@@ -60,7 +60,7 @@ class ForwardVariantTest {
                             layer.width().stride(), layer.width().dilation());
             XLaneVariant variant = new XLaneVariant(layer, processor, 2, false, 2, period);
             return layer.width().stride() * 2 <= processor.accumulators()
-                    ? fixed(variant, variant.tile(1, 2, 3, 2))
+                    ? RetiledVariant.always(variant, variant.tile(1, 2, 3, 2))
                     : new PlainVariant();
         }));
         rules.put(
@@ -71,7 +71,9 @@ class ForwardVariantTest {
         rules.put("minimal, blocked and cut", forced((problem, processor) -> {
             LayerShape layer = LayerShape.of(problem.layer());
             MinimalVariant variant = new MinimalVariant(layer, processor, 2, 3, 2);
-            return MinimalVariant.fits(layer, processor) ? fixed(variant, variant.tile(2, 3, 2)) : new PlainVariant();
+            return MinimalVariant.fits(layer, processor)
+                    ? RetiledVariant.always(variant, variant.tile(2, 3, 2))
+                    : new PlainVariant();
         }));
         rules.put(
                 "phase-lane, suited",
@@ -90,46 +92,6 @@ class ForwardVariantTest {
         return (problem, device) -> choice.choose(problem, Processor.of(device));
     }
 
-    /** A variant that always takes one tile. */
-    static ForwardVariant fixed(ForwardVariant variant, ForwardVariant.Tile tile) {
-        return new ForwardVariant() {
-            @Override
-            public String name() {
-                return variant.name();
-            }
-
-            @Override
-            public List<String> sources() {
-                return variant.sources();
-            }
-
-            @Override
-            public String constants() {
-                return variant.constants();
-            }
-
-            @Override
-            public long packedFloats() {
-                return variant.packedFloats();
-            }
-
-            @Override
-            public NdRange packRange() {
-                return variant.packRange();
-            }
-
-            @Override
-            public double errorGrowth() {
-                return variant.errorGrowth();
-            }
-
-            @Override
-            public Tile tileFor(Problem problem) {
-                return tile;
-            }
-        };
-    }
-
     @TestFactory
     Stream<DynamicNode> everyVariantComputesEveryProblem() {
         return onProcessors(device -> rules().entrySet().stream()
@@ -141,13 +103,13 @@ class ForwardVariantTest {
 
     @TestFactory
     Stream<DynamicNode> sumsInParts() {
-        ForwardRule channelLane = forced((problem, processor) -> fixed(
+        ForwardRule channelLane = forced((problem, processor) -> RetiledVariant.always(
                 new ChannelLaneVariant(LayerShape.of(problem.layer()), processor, 1),
                 new ChannelLaneVariant(LayerShape.of(problem.layer()), processor, 1).tile(1, 4)));
         ForwardRule winograd = forced((problem, processor) -> WinogradVariant.suiting(problem, processor));
         ForwardRule ragged = forced((problem, processor) -> {
             WinogradVariant variant = new WinogradVariant(LayerShape.of(problem.layer()), processor, 1);
-            return fixed(variant, variant.tile(3, 6, 2));
+            return RetiledVariant.always(variant, variant.tile(3, 6, 2));
         });
         return onProcessors(device -> Stream.of(
                 DynamicTest.dynamicTest(
