@@ -102,6 +102,20 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
+     * Bounds the rounding errors of a gradient by the input, which is the adjoint convolution, as {@link #errorGrowth} does
+     * those of a forward pass, with {@code k} output channels of a group times taps of the kernel, and the output gradient
+     * in place of the input.
+     *
+     * @param problem the layer and its sizes
+     * @return 0 or {@code g}
+     */
+    public double inputGradientErrorGrowth(Problem problem) {
+        double[] growth = new double[1];
+        whileOpen(() -> growth[0] = backend.inputGradientErrorGrowth(problem));
+        return growth[0];
+    }
+
+    /**
      * Bounds the rounding errors of a gradient by the weight as {@link #errorGrowth} does those of a forward pass, with
      * {@code k} positions of the input in all images, and the output gradient in place of the weight.
      *

@@ -39,11 +39,11 @@ public record Accuracy(double maxError, double rmsError, boolean withinBound) {
         return k * UNIT_ROUNDOFF / (1 - k * UNIT_ROUNDOFF);
     }
 
-    /** The most terms that one element has. */
-    private static double mostTerms(Problem problem) {
+    /** The most terms of an element that is summed over some channels of a group: those times the taps. */
+    private static double perGroup(Problem problem, int channels) {
         TransposedConvolution layer = problem.layer();
-        int[] weight = layer.weightShape();
-        return Arrays.stream(weight).asDoubleStream().reduce(1, (a, b) -> a * b) / weight[1] / layer.groups();
+        double taps = layer.axes().stream().mapToDouble(Axis::kernel).reduce(1, (a, b) -> a * b);
+        return taps * channels / layer.groups();
     }
 
     private static double largest(Tensor tensor) {
@@ -70,15 +70,20 @@ public record Accuracy(double maxError, double rmsError, boolean withinBound) {
         private final double growthUnit;
 
         Sample(Operands operands) {
-            boolean byWeight = operands.operation() == BenchmarkOperation.WEIGHT_GRADIENT;
-            double terms = byWeight ? positions(operands.problem()) : mostTerms(operands.problem());
-            growthUnit = gamma(terms + OTHER_ROUNDINGS)
-                    * terms
-                    * largest(operands.input())
-                    * largest(byWeight ? operands.outputGradient() : operands.weight());
-            int elements = Arrays.stream(operands.operation().resultShape(operands.problem()))
-                    .reduce(1, (a, b) -> a * b);
-            double products = operands.problem().flops() / 2 / elements;
+            Problem problem = operands.problem();
+            growthUnit = switch (operands.operation()) {
+                case FORWARD ->
+                    growthUnit(perGroup(problem, problem.layer().inChannels()), operands.input(), operands.weight());
+                case INPUT_GRADIENT ->
+                    growthUnit(
+                            perGroup(problem, problem.layer().outChannels()),
+                            operands.outputGradient(),
+                            operands.weight());
+                case WEIGHT_GRADIENT -> growthUnit(positions(problem), operands.input(), operands.outputGradient());
+            };
+            int elements =
+                    Arrays.stream(operands.operation().resultShape(problem)).reduce(1, (a, b) -> a * b);
+            double products = problem.flops() / 2 / elements;
             int samples = (int) Math.max(FEWEST_SAMPLES, Math.min(SAMPLES, PRODUCTS / products));
             SplittableRandom random = new SplittableRandom(elements);
             IntStream places = elements <= samples
@@ -92,6 +97,10 @@ public record Accuracy(double maxError, double rmsError, boolean withinBound) {
                         case WEIGHT_GRADIENT -> gather.weightGradient(place);
                     })
                     .toList();
+        }
+
+        private static double growthUnit(double terms, Tensor one, Tensor other) {
+            return gamma(terms + OTHER_ROUNDINGS) * terms * largest(one) * largest(other);
         }
 
         /** Compares a result of plain sums with the exact values. */

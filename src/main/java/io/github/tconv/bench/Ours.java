@@ -27,13 +27,13 @@ public final class Ours {
                     return switch (operands.operation()) {
                         case FORWARD -> {
                             Prepared prepared = prepare(engine, operands);
-                            yield contender(engine, prepared, problem, () -> {
+                            yield contender(prepared, problem, engine.errorGrowth(problem), () -> {
                                 prepared.forward(operands.input(), result);
                                 return result;
                             });
                         }
                         case INPUT_GRADIENT ->
-                            contender(engine, null, problem, () -> {
+                            contender(null, problem, engine.inputGradientErrorGrowth(problem), () -> {
                                 engine.inputGradient(
                                         problem, operands.outputGradient(), operands.weight(), null, result);
                                 return result;
@@ -50,13 +50,17 @@ public final class Ours {
                     return switch (operands.operation()) {
                         case FORWARD -> {
                             Prepared prepared = prepare(engine, operands);
-                            yield contender(engine, prepared, problem, () -> prepared.forward(operands.input()));
+                            yield contender(
+                                    prepared,
+                                    problem,
+                                    engine.errorGrowth(problem),
+                                    () -> prepared.forward(operands.input()));
                         }
                         case INPUT_GRADIENT ->
                             contender(
-                                    engine,
                                     null,
                                     problem,
+                                    engine.inputGradientErrorGrowth(problem),
                                     () -> engine.inputGradient(
                                             problem.layer(), operands.outputGradient(), operands.weight()));
                         case WEIGHT_GRADIENT ->
@@ -72,11 +76,6 @@ public final class Ours {
 
     private static Prepared prepare(Engine engine, Operands operands) {
         return engine.prepare(operands.problem().layer(), operands.weight(), null);
-    }
-
-    private static Contender contender(
-            Engine engine, @Nullable Prepared prepared, Problem problem, Supplier<Tensor> compute) {
-        return contender(prepared, problem, prepared == null ? 0 : engine.errorGrowth(problem), compute);
     }
 
     private static Contender contender(

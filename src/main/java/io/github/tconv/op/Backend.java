@@ -49,6 +49,18 @@ public interface Backend extends AutoCloseable {
     }
 
     /**
+     * Bounds the rounding errors of a gradient by the input, which is the adjoint convolution, as {@link #errorGrowth} does
+     * those of a forward pass, with {@code k} output channels of a group times taps of the kernel, and the output gradient
+     * in place of the input.
+     *
+     * @param problem the problem
+     * @return 0 or {@code g}
+     */
+    default double inputGradientErrorGrowth(Problem problem) {
+        return 0;
+    }
+
+    /**
      * Bounds the rounding errors of a gradient by the weight as {@link #errorGrowth} does those of a forward pass, with
      * {@code k} positions of the input in all images, and the output gradient in place of the weight.
      *

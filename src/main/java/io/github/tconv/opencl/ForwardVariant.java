@@ -1,6 +1,7 @@
 package io.github.tconv.opencl;
 
 import io.github.tconv.op.Problem;
+import io.github.tconv.op.TransposedConvolution;
 import java.util.List;
 
 /**
@@ -14,6 +15,29 @@ import java.util.List;
 interface ForwardVariant {
     /** Returns the name of the kernels. */
     String name();
+
+    /** Returns the name of the kernel that computes; that of the variant where no other variant shares it. */
+    default String kernel() {
+        return name();
+    }
+
+    /**
+     * Returns the layer, of rank 3, whose constants the kernels are compiled with.
+     *
+     * @param layer what is to be computed, of rank 3
+     */
+    default TransposedConvolution computed(TransposedConvolution layer) {
+        return layer;
+    }
+
+    /**
+     * Returns the problem, of rank 3, whose sizes the kernel itself takes; packing and staging take the problem's own.
+     *
+     * @param problem what is to be computed, of rank 3
+     */
+    default Problem computed(Problem problem) {
+        return problem;
+    }
 
     /** Returns the kernel files, the variant's own last. */
     List<String> sources();

@@ -19,6 +19,11 @@ final class Grid {
         return tiles(rank3.outputSize(axis), rank3.layer().axes().get(axis).stride());
     }
 
+    /** The positions of the input, of all images. */
+    static double positions(Problem rank3) {
+        return (double) rank3.batch() * rank3.inputSize(0) * rank3.inputSize(1) * rank3.inputSize(2);
+    }
+
     static int greatestCommonDivisor(int a, int b) {
         return b == 0 ? a : greatestCommonDivisor(b, a % b);
     }

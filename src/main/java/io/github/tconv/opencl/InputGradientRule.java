@@ -15,10 +15,13 @@ final class InputGradientRule {
                 : PlainVariant.ofInputGradient();
     }
 
-    /** Channels in the lanes, unless they fill too few. From the layer alone, as the order of additions must be. */
+    /** Channels in the lanes, with fewer products where that pays, unless they fill too few. From the layer alone, as the order of additions must be. */
     private static ForwardVariant forProcessor(Problem problem, Processor processor) {
         LayerShape layer = LayerShape.of(problem.layer());
         double filled = layer.ic() / (double) (Grid.tiles(layer.ic(), processor.lanes()) * processor.lanes());
+        if (filled >= LEAST_FILLED && InputGradientWinograd.wins(problem.layer(), processor)) {
+            return InputGradientWinograd.suiting(problem, processor);
+        }
         return filled < LEAST_FILLED && InputGradientXLane.fits(layer, processor)
                 ? InputGradientXLane.suiting(layer, processor)
                 : InputGradientChannelLane.suiting(problem, processor);

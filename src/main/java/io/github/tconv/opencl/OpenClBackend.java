@@ -148,6 +148,14 @@ public final class OpenClBackend implements Backend {
     }
 
     @Override
+    public double inputGradientErrorGrowth(Problem problem) {
+        return gradientRules
+                .inputGradient()
+                .choose(problem.asRank3(), session.device())
+                .errorGrowth();
+    }
+
+    @Override
     public double weightGradientErrorGrowth(Problem problem) {
         return gradientRules
                 .weightGradient()

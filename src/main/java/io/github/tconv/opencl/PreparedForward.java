@@ -37,7 +37,6 @@ final class PreparedForward implements PreparedLayer {
     private final ForwardRule rule;
     private final TransposedConvolution layer;
     private final SelfCheck selfCheck;
-    private final String constants;
     private final boolean copied;
     private final Activation activation;
     private final Owned owned;
@@ -104,6 +103,9 @@ final class PreparedForward implements PreparedLayer {
 
         final Program program;
         final boolean best;
+        /** Of the problem, which staging takes, and of what the kernel computes in its place. */
+        final int[] ownSizes;
+
         final int[] sizes;
         final long stagedFloats;
         final String stageKernel;
@@ -127,8 +129,9 @@ final class PreparedForward implements PreparedLayer {
             this.ownOptions = ownOptions;
             this.program = program;
             this.best = best;
-            sizes = LayerConstants.sizes(rank3);
-            kernel = variant.name();
+            ownSizes = LayerConstants.sizes(rank3);
+            sizes = LayerConstants.sizes(variant.computed(rank3));
+            kernel = variant.kernel();
             range = tile.range(rank3);
             stagedFloats = tile.stagedFloats(rank3);
             stageKernel = variant.name() + "_stage";
@@ -191,7 +194,6 @@ final class PreparedForward implements PreparedLayer {
         this.copied = copy;
         this.direction = direction;
         this.rule = rule;
-        this.constants = LayerConstants.of(this.layer);
         this.owned = own(session, weight, bias, activation, copy);
         this.lifetime = new Lifetime(
                 this,
@@ -268,7 +270,7 @@ final class PreparedForward implements PreparedLayer {
             if (launch.stagedFloats > 0) {
                 DeviceBuffer staged = call.workspace(launch.stagedFloats);
                 try (Kernel kernel = launch.program.kernel(launch.stageKernel)) {
-                    kernel.with(x).with(staged).with(launch.sizes).enqueue(session.queue(), launch.stageRange);
+                    kernel.with(x).with(staged).with(launch.ownSizes).enqueue(session.queue(), launch.stageRange);
                 }
                 x = staged;
             }
@@ -479,7 +481,7 @@ final class PreparedForward implements PreparedLayer {
             session.beside(queue -> {
                 if (launch.stagedFloats > 0) {
                     try (Kernel kernel = launch.program.kernel(launch.stageKernel)) {
-                        kernel.with(x).with(staged).with(launch.sizes).enqueue(queue, launch.stageRange);
+                        kernel.with(x).with(staged).with(launch.ownSizes).enqueue(queue, launch.stageRange);
                     }
                 }
                 try (Kernel kernel = launch.program.kernel(launch.kernel)) {
@@ -513,7 +515,8 @@ final class PreparedForward implements PreparedLayer {
     }
 
     private String options(ForwardVariant variant, ForwardVariant.Tile tile, boolean hasResidual) {
-        return LayerConstants.withEpilogue(constants, owned.bias != null, hasResidual, activation)
+        return LayerConstants.withEpilogue(
+                        LayerConstants.of(variant.computed(layer)), owned.bias != null, hasResidual, activation)
                 + variant.constants()
                 + tile.constants();
     }

@@ -1,6 +1,7 @@
 package io.github.tconv.opencl;
 
 import io.github.tconv.op.Problem;
+import io.github.tconv.op.TransposedConvolution;
 import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -40,6 +41,21 @@ final class RetiledVariant implements ForwardVariant {
     @Override
     public String name() {
         return variant.name();
+    }
+
+    @Override
+    public String kernel() {
+        return variant.kernel();
+    }
+
+    @Override
+    public TransposedConvolution computed(TransposedConvolution layer) {
+        return variant.computed(layer);
+    }
+
+    @Override
+    public Problem computed(Problem problem) {
+        return variant.computed(problem);
     }
 
     @Override

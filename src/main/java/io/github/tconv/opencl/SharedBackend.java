@@ -215,6 +215,11 @@ final class SharedBackend implements Backend {
     }
 
     @Override
+    public double inputGradientErrorGrowth(Problem problem) {
+        return home.inputGradientErrorGrowth(problem);
+    }
+
+    @Override
     public double weightGradientErrorGrowth(Problem problem) {
         return home.weightGradientErrorGrowth(problem);
     }

@@ -29,6 +29,17 @@ final class Shortage {
     }
 
     /**
+     * Says of what a part would have room.
+     *
+     * @param what what is too large
+     * @param rule which limit it breaks
+     */
+    static DeviceException of(String what, IllegalArgumentException rule) {
+        String message = "no room for %s: %s".formatted(what, rule.getMessage());
+        return new DeviceException(message, new CLException(message, CL.CL_INVALID_BUFFER_SIZE));
+    }
+
+    /**
      * Says how much was needed and how much there is.
      *
      * @param failure what the device said

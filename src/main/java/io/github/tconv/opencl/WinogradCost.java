@@ -94,7 +94,7 @@ final class WinogradCost {
      * Four images whose side times channels are those of the common networks, 16 by 16 of 256, 64 by 64 of 64, and as
      * many positions on one axis or three; fewer where tensors would be large. None where padding alone makes them so.
      */
-    private static Optional<Problem> usual(TransposedConvolution rank3) {
+    static Optional<Problem> usual(TransposedConvolution rank3) {
         double positions = Math.pow(Math.max(4, Math.min(64, 4096 / rank3.inChannels())), 2);
         long axes = rank3.axes().stream().filter(axis -> axis.kernel() > 1).count();
         int side = (int) Math.round(Math.pow(positions, 1.0 / axes));

@@ -64,9 +64,14 @@ public enum Check {
     /** Computes into {@code result}, which has {@link #shape}. */
     abstract void compute(Engine engine, Problem problem, Operands operands, Activation activation, Tensor result);
 
-    /** Whether this is a forward pass, whose errors an engine may bound in a way of its own. */
-    boolean forward() {
-        return this == FORWARD || this == BIAS || this == PREPARED;
+    /** What an engine says of its errors in this, beside the usual bound. */
+    double errorGrowth(Engine engine, Problem problem) {
+        return switch (this) {
+            case FORWARD, BIAS, PREPARED -> engine.errorGrowth(problem);
+            case INPUT_GRADIENT, CONVOLUTION -> engine.inputGradientErrorGrowth(problem);
+            case WEIGHT_GRADIENT -> engine.weightGradientErrorGrowth(problem);
+            case BIAS_GRADIENT -> 0;
+        };
     }
 
     /** The shape of what is computed. */

@@ -129,9 +129,7 @@ public final class Verification {
         Tensor magnitudes = compute(oracle, problem, check, Activation.Kind.NONE, operands.magnitudes());
         Tensor expected = compute(oracle, problem, check, kind, operands);
         Tensor actual = compute(engine, problem, check, kind, operands);
-        double growth = check.forward()
-                ? engine.errorGrowth(problem)
-                : check == Check.WEIGHT_GRADIENT ? engine.weightGradientErrorGrowth(problem) : 0;
+        double growth = check.errorGrowth(engine, problem);
         double gamma = gamma(check.terms(problem) + ORACLE_ROUNDINGS + (growth == 0 ? 0 : TRANSFORM_ROUNDINGS));
         // The engine's bound does not fall with an element's own terms; a bias and a residual do add to its sum.
         double elsewhere = gamma * growth * check.terms(problem) * Operands.LARGEST_REAL * Operands.LARGEST_REAL;

@@ -36,7 +36,23 @@ class GradientVariantTest {
             InputGradientXLane variant = new InputGradientXLane(LayerShape.of(problem.layer()), processor, 2, 2);
             return RetiledVariant.always(variant, variant.tile(1, 2, 3, 2));
         }));
+        rules.put("winograd, suited", forced((problem, processor) -> winograd(problem, processor, 0)));
+        rules.put(
+                "winograd, 3 of 6 tiles, 2 tiles of channels",
+                forced((problem, processor) -> winograd(problem, processor, 1)));
         return rules;
+    }
+
+    /** Winograd where it fits, with the tiles that suit or, of a number of vectors, with some that divide nothing. */
+    private static ForwardVariant winograd(Problem problem, Processor processor, int vectors) {
+        if (!InputGradientWinograd.fits(problem.layer(), processor)) {
+            return PlainVariant.ofInputGradient();
+        }
+        if (vectors == 0) {
+            return InputGradientWinograd.suiting(problem, processor);
+        }
+        InputGradientWinograd variant = new InputGradientWinograd(problem.layer(), processor, vectors);
+        return RetiledVariant.always(variant, variant.tile(3, 6, 2));
     }
 
     /** Rules for the gradient by the weight that a device's own would not make. */
@@ -125,13 +141,14 @@ class GradientVariantTest {
     Stream<DynamicNode> theRulesOwnChoiceForManyChannels() {
         return Discovery.run().devices().stream()
                 .filter(device -> device.info().unusable() == null)
-                .map(device -> DynamicTest.dynamicTest(
-                        device.info().name(),
-                        () -> verify(
-                                device,
-                                new GradientRules(InputGradientRule.standard(), WeightGradientRule.standard()),
-                                Check.WEIGHT_GRADIENT,
-                                MANY_CHANNELS)));
+                .flatMap(device -> Stream.of(Check.CONVOLUTION, Check.WEIGHT_GRADIENT)
+                        .map(check -> DynamicTest.dynamicTest(
+                                device.info().name() + ", " + check,
+                                () -> verify(
+                                        device,
+                                        new GradientRules(InputGradientRule.standard(), WeightGradientRule.standard()),
+                                        check,
+                                        MANY_CHANNELS))));
     }
 
     private static void verify(Device device, GradientRules rules, Check check) {

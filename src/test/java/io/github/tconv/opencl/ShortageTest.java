@@ -31,7 +31,7 @@ class ShortageTest {
                     "ic2_oc3_i90x5_k3x2_s2x2_p-70x1_e2x-2",
                     "ic2_oc2_i4x70x3_k2x3x2_s1x2x3_d3x2x1_p1x0x1_op0x1x2",
                     "ic5_oc4_i130_k3_s2_d9_p20_e1",
-                    "ic2_oc33_i75x9_k3x3_p1x1",
+                    "ic2_oc33_i150x9_k3x3_p1x1",
                     "ic2_oc3_i110_k3_s2_d5_op4")
             .map(Problem::parse)
             .toList();
@@ -70,7 +70,17 @@ class ShortageTest {
                         .filter(rule -> rule.getKey().equals("plain") || device.hostMemory() == Device.HostMemory.SAME)
                         .map(rule -> DynamicTest.dynamicTest(
                                 rule.getKey() + " on " + device,
-                                () -> split(device, rule.getValue(), problems(rule.getKey())))));
+                                () -> split(
+                                        device,
+                                        rule.getValue(),
+                                        gradientRule(rule.getKey()),
+                                        problems(rule.getKey())))));
+    }
+
+    private static ForwardRule gradientRule(String rule) {
+        return rule.equals("winograd")
+                ? GradientVariantTest.inputGradientRules().get("winograd, suited")
+                : InputGradientRule.standard();
     }
 
     /** The fast kernels compile for a second each. */
@@ -82,9 +92,9 @@ class ShortageTest {
         };
     }
 
-    private static void split(Device device, ForwardRule rule, List<Problem> problems) {
-        try (Engine engine =
-                Engine.of(OpenClBackend.open(String.valueOf(device.info().index()), rule))) {
+    private static void split(Device device, ForwardRule rule, ForwardRule gradientRule, List<Problem> problems) {
+        GradientRules gradients = new GradientRules(gradientRule, WeightGradientRule.standard());
+        try (Engine engine = Engine.of(new OpenClBackend(device, rule, gradients, SelfCheck.OFF))) {
             for (Problem problem : problems) {
                 enough(Long.MAX_VALUE);
                 Tensor input = reals(1, problem.inputShape());
