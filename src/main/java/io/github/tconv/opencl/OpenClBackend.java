@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
 public final class OpenClBackend implements Backend {
     private final ForwardRule rule;
     private final GradientRules gradientRules;
+    private final PreparedForward.Launches forwardLaunches = new PreparedForward.Launches();
+    private final PreparedForward.Launches inputGradientLaunches = new PreparedForward.Launches();
     private final Session session;
     private final Elementwise elementwise;
     private final Lifetime lifetime;
@@ -213,16 +215,14 @@ public final class OpenClBackend implements Backend {
 
     private PreparedForward forOneCall(
             Parts direction, TransposedConvolution layer, Operand weight, @Nullable Operand bias) {
-        return new PreparedForward(
+        return PreparedForward.forOneCall(
                 session,
                 layer,
                 weight,
                 bias,
-                Activation.none(),
                 direction,
                 rule(direction),
-                /* copy= */ false,
-                session.selfCheck());
+                direction == Parts.FORWARD ? forwardLaunches : inputGradientLaunches);
     }
 
     private ForwardRule rule(Parts direction) {
