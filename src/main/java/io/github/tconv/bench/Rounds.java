@@ -16,12 +16,14 @@ import org.jspecify.annotations.Nullable;
  * @param patience how many times as long to go on, at most, if other processes disturb
  * @param pauseMillis how long to leave the processor to a contender's threads that still spin after its call, before
  *     the next one is called
+ * @param callsBefore calls of a contender before the one that is timed, in each turn
  * @param peak measures the device's peak in GFLOP/s, or null where there is none to measure
  */
 public record Rounds(
         double seconds,
         double patience,
         double pauseMillis,
+        int callsBefore,
         @Nullable DoubleSupplier peak) {
     private static final int LEAST_ROUNDS = 5;
     private static final double WARM_UP_SHARE = 0.2;
@@ -148,8 +150,9 @@ public record Rounds(
         for (int i = 0; i < lanes.size(); i++) {
             pause();
             int lane = (round + i) % lanes.size();
-            // Its own threads wake up and its data come near, as for a call among its like.
-            double unused = lanes.get(lane).call();
+            for (int before = 0; before < callsBefore; before++) {
+                double unused = lanes.get(lane).call();
+            }
             milliseconds[lane] = lanes.get(lane).call();
         }
         pause();

@@ -101,11 +101,20 @@ public final class BenchOptions {
     @Option(
             names = "--pause",
             paramLabel = "MS",
-            defaultValue = "8",
+            defaultValue = "40",
             description =
                     "How long to rest before each contender's turn, until the threads of the one before have stopped spinning;"
                             + " ${DEFAULT-VALUE} by default.")
     private double pause;
+
+    @Option(
+            names = "--calls-before",
+            paramLabel = "N",
+            defaultValue = "0",
+            description =
+                    "How often to call a contender in its turn before the call that is timed: with 1 its threads are awake"
+                            + " and its data near, as in a loop of its own; ${DEFAULT-VALUE} by default.")
+    private int callsBefore;
 
     @Option(names = "--json", paramLabel = "FILE", description = "Where to write every sample.")
     private @Nullable Path json;
@@ -176,6 +185,7 @@ public final class BenchOptions {
         check("seconds", seconds > 0, seconds);
         check("patience", patience >= 1, patience);
         check("pause", pause >= 0, pause);
+        check("calls before", callsBefore >= 0, callsBefore);
         List<BenchmarkLayer> chosen = chosen();
         try (AtomicFile file = json == null ? null : AtomicFile.create(json)) {
             BenchmarkReport report = measure(chosen, peers, threads, err);
@@ -289,7 +299,8 @@ public final class BenchOptions {
         try (Engine engine = Tconv.open(selector)) {
             List<Entrant> entrants =
                     Stream.concat(Ours.on(engine).stream(), peers.stream()).toList();
-            Rounds rounds = new Rounds(seconds, patience, pause, peak.isPresent() ? peak.get()::gflops : null);
+            Rounds rounds =
+                    new Rounds(seconds, patience, pause, callsBefore, peak.isPresent() ? peak.get()::gflops : null);
             List<LayerResult> results = new ArrayList<>();
             for (BenchmarkLayer layer : chosen) {
                 err.printf("%d of %d: %s%n", results.size() + 1, chosen.size(), layer.name());

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 class RoundsTest {
     private static final BenchmarkLayer LAYER = BenchmarkLayer.of("ic2_oc3_i4x5_k3x2_s2x1");
 
-    private final Rounds rounds = new Rounds(0.01, 1, 0, () -> 100);
+    private final Rounds rounds = new Rounds(0.01, 1, 0, 1, () -> 100);
 
     @Test
     void everyContenderIsCalledAsOftenAndTheFirstOneTakesTurns() {
