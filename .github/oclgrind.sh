@@ -57,16 +57,16 @@ planted() {
 }
 
 barrier='barrier(CLK_LOCAL_MEM_FENCE);'
-planted 'race' 'copied, tile, large' ic16_oc8_i3_k1 forward_tile "                    $barrier" ''
-planted 'Invalid read' 'copied, thin, small' ic2_oc1_i62_k3 forward_thin 'max(ih, 0)) * IW + max(iw, 0)' 'ih) * IW + iw'
-planted 'Uninitialized' 'copied, tile, large' ic3_oc8_i3_k1 forward_tile '(group < GROUPS)' '(icg < IC_PER_GROUP)'
+planted 'race' 'fresh, tile, large' ic16_oc8_i3_k1 forward_tile "                    $barrier" ''
+planted 'Invalid read' 'fresh, thin, small' ic2_oc1_i62_k3 forward_thin 'max(ih, 0)) * IW + max(iw, 0)' 'ih) * IW + iw'
+planted 'Uninitialized' 'fresh, tile, large' ic3_oc8_i3_k1 forward_tile '(group < GROUPS)' '(icg < IC_PER_GROUP)'
 rm -f "$work/findings"
 
 differs=0
 simulated cli.Main verify --small --device opencl || differs=$?
 simulated opencl.OclgrindRun "${1:-(gpu|8 lanes|16 lanes|elementwise).*}" || differs=$?
 # It takes a tensor in place for uninitialised, and long vectors end it.
-OCLGRIND_UNINITIALIZED=1 simulated opencl.OclgrindRun 'copied, .*' || differs=$?
+OCLGRIND_UNINITIALIZED=1 simulated opencl.OclgrindRun 'fresh, .*' || differs=$?
 
 # The process exits with 0 whatever Oclgrind finds.
 if [ -s "$work/findings" ]; then

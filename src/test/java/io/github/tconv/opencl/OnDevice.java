@@ -73,6 +73,16 @@ public final class OnDevice implements Backend {
     }
 
     @Override
+    public double errorGrowth(Problem problem) {
+        return backend.errorGrowth(problem);
+    }
+
+    @Override
+    public double weightGradientErrorGrowth(Problem problem) {
+        return backend.weightGradientErrorGrowth(problem);
+    }
+
+    @Override
     public void forward(Problem problem, Operand input, Operand weight, @Nullable Operand bias, Operand output) {
         through(
                 output,
