@@ -7,6 +7,8 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -75,8 +77,8 @@ final class GpuReport {
 
     /** A card: its compiler's name for it, what its driver would say, float32 peak and memory bandwidth. */
     private record Card(String target, Gpu gpu, double flops, double bandwidth) {
-        ForwardVariant variant(Problem rank3, boolean plain) {
-            return plain ? new PlainVariant() : GpuRule.choose(LayerShape.of(rank3.layer()), gpu);
+        ForwardVariant variant(Problem rank3, @Nullable ForwardVariant plain) {
+            return plain != null ? plain : GpuRule.choose(LayerShape.of(rank3.layer()), gpu);
         }
     }
 
@@ -121,12 +123,13 @@ final class GpuReport {
 
     private void write(StringBuilder out) throws Exception {
         out.append("\n## What the compilers say\n\n");
+        out.append("Compiled on %s by %s.".formatted(LocalDate.now(ZoneOffset.UTC), String.join(", ", versions())));
         for (String tool : TOOLS) {
             if (!isInstalled(tool)) {
-                out.append("**").append(tool).append(" is not installed: its columns are empty.**\n\n");
+                out.append(" **").append(tool).append(" was missing: its columns are empty.**");
             }
         }
-        out.append("Each cell: registers / spills / occupancy / share of multiply-adds in the inner loop.\n\n");
+        out.append("\n\nEach cell: registers / spills / occupancy / share of multiply-adds in the inner loop.\n\n");
         out.append(
                 "| layer | variant | AMD gfx1030 | AMD gfx90a | NVIDIA sm_80 | Intel dg2 | local bytes (gfx1030) |\n");
         out.append("|---|---|---|---|---|---|---|\n");
@@ -147,14 +150,20 @@ final class GpuReport {
             int space = layer.indexOf(' ');
             String name = layer.substring(0, space);
             Problem problem = Problem.parse(layer.substring(space + 1));
-            report(name, problem, false, out, roofline);
+            report(name, problem, null, out, roofline);
         }
-        report("dcgan-3", Problem.parse("n8_ic256_oc128_i16x16_k4x4_s2x2_p1x1"), true, out, null);
+        Problem dcgan3 = Problem.parse("n8_ic256_oc128_i16x16_k4x4_s2x2_p1x1");
+        report("dcgan-3", dcgan3, new PlainVariant(), out, null);
+        report("dcgan-3", dcgan3, PlainVariant.ofInputGradient(), out, null);
         out.append(roofline);
     }
 
     private void report(
-            String name, Problem problem, boolean plain, StringBuilder out, @Nullable StringBuilder roofline)
+            String name,
+            Problem problem,
+            @Nullable ForwardVariant plain,
+            StringBuilder out,
+            @Nullable StringBuilder roofline)
             throws Exception {
         ForwardVariant variant = RX_6800.variant(problem.asRank3(), plain);
         Optional<Facts> rdna = amd(RX_6800, problem, plain);
@@ -228,7 +237,7 @@ final class GpuReport {
     }
 
     /** Writes the source for a card and returns the compiler's options. */
-    private String prepare(Card card, Problem problem, boolean plain, Path source) throws IOException {
+    private String prepare(Card card, Problem problem, @Nullable ForwardVariant plain, Path source) throws IOException {
         Problem rank3 = problem.asRank3();
         ForwardVariant variant = card.variant(rank3, plain);
         Files.writeString(source, KernelSource.of(variant.sources()));
@@ -237,11 +246,11 @@ final class GpuReport {
                 + variant.tileFor(rank3).constants();
     }
 
-    private static String kernel(Card card, Problem problem, boolean plain) {
+    private static String kernel(Card card, Problem problem, @Nullable ForwardVariant plain) {
         return card.variant(problem.asRank3(), plain).name();
     }
 
-    private Optional<Facts> amd(Card card, Problem problem, boolean plain) throws Exception {
+    private Optional<Facts> amd(Card card, Problem problem, @Nullable ForwardVariant plain) throws Exception {
         if (!isInstalled("clang-15")) {
             return Optional.empty();
         }
@@ -270,7 +279,7 @@ final class GpuReport {
                 share(loop)));
     }
 
-    private Optional<Facts> nvidia(Problem problem, boolean plain) throws Exception {
+    private Optional<Facts> nvidia(Problem problem, @Nullable ForwardVariant plain) throws Exception {
         if (!isInstalled("clang-15") || !isInstalled("ptxas")) {
             return Optional.empty();
         }
@@ -301,7 +310,7 @@ final class GpuReport {
                 line -> line.endsWith(";") && !line.startsWith("."),
                 line -> line.startsWith("fma.rn.f32"),
                 PTX_BRANCH);
-        int items = plain ? 64 : groupSize(A100, problem);
+        int items = plain != null ? 64 : groupSize(A100, problem);
         return Optional.of(new Facts(
                 Integer.toString(registers),
                 number(own, "(\\d+) bytes spill stores"),
@@ -313,7 +322,7 @@ final class GpuReport {
     private static int groupSize(Card card, Problem problem) {
         Problem rank3 = problem.asRank3();
         long items = 1;
-        for (long size : card.variant(rank3, false).tileFor(rank3).range(rank3).local()) {
+        for (long size : card.variant(rank3, null).tileFor(rank3).range(rank3).local()) {
             items *= size;
         }
         return Math.toIntExact(items);
@@ -327,7 +336,7 @@ final class GpuReport {
         return perGroup * Math.min(Math.min(byRegisters, byShared), Math.min(32, 64 / perGroup));
     }
 
-    private Optional<Facts> intel(Problem problem, boolean plain) throws Exception {
+    private Optional<Facts> intel(Problem problem, @Nullable ForwardVariant plain) throws Exception {
         if (!isInstalled("ocloc")) {
             return Optional.empty();
         }
@@ -447,6 +456,25 @@ final class GpuReport {
                 LIBRARIES.resolve(library).toString()));
         command.addAll(List.of(source.toString(), "-o", assembly.toString()));
         run(command, Map.of());
+    }
+
+    private List<String> versions() throws Exception {
+        List<String> versions = new ArrayList<>();
+        if (isInstalled("clang-15")) {
+            versions.add(line("clang version \\S+", List.of("clang-15", "--version")));
+        }
+        if (isInstalled("ptxas")) {
+            versions.add("ptxas " + line("V[0-9.]+", List.of("ptxas", "--version")));
+        }
+        if (isInstalled("ocloc")) {
+            versions.add("ocloc");
+        }
+        return versions;
+    }
+
+    private String line(String pattern, List<String> command) throws Exception {
+        Matcher matcher = Pattern.compile(pattern).matcher(run(command, Map.of()));
+        return matcher.find() ? matcher.group() : "of an unknown version";
     }
 
     private boolean isInstalled(String tool) {
