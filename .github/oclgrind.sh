@@ -2,7 +2,7 @@
 # Runs every kernel over small problems on Oclgrind, which simulates a device and reports data races, accesses out of
 # bounds, uninitialised reads and wrong API calls: all variants, also where no rule chooses them, those for processors with
 # vectors of 8 and 16 floats. Fails on any finding, and if Oclgrind does not find the bugs that it is given first.
-# About an hour on one thread; .github/oclgrind.sh REGEX runs the variants of some names, `16 lanes, winograd.*` for
+# About half an hour on one thread; .github/oclgrind.sh REGEX runs the variants of some names, `16 lanes, winograd.*` for
 # instance. Needs the package oclgrind.
 set -euo pipefail
 cd "$(dirname "$0")/.."
