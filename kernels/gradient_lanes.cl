@@ -1,5 +1,5 @@
 // gradient_lanes.cl: what the fast gradient kernels share; the host prepends it, after common.cl and lanes.cl.
-// Constant: SHUFFLE 1: split phases within registers; 0: through memory.
+// Constants: SHUFFLE 1: split phases within registers; 0: through memory. PREFETCH 1: stage_panel asks for lines ahead.
 
 // sum + a * b. A function with such vectors in its signature, once inlined, makes LLVM keep them whole in the kernel; without
 // one it cuts them in halves, and has too few registers for these.
@@ -33,11 +33,13 @@ FLATTENED void stage_panel(
         __global const float* const row = from + c * plane;
         int x = 0;
         for (; x + 4 <= count; x += 4) {
+#if PREFETCH
             if (REMAINDER(x, LINE, x / LINE) == 0 && c + AHEAD + 4 <= channels) {
                 for (int next = AHEAD; next < AHEAD + 4; next++) {
                     __builtin_prefetch((const void*)(size_t)(row + next * plane + x), 0, 2);
                 }
             }
+#endif
             float4 a = vload4(0, row + x);
             float4 b = vload4(0, row + plane + x);
             float4 e = vload4(0, row + 2 * plane + x);

@@ -16,7 +16,8 @@ final class MappedMemory implements HostAccess {
 
     @Override
     public DeviceBuffer operand(Tensor tensor) {
-        return session.over(CL.CL_MEM_READ_ONLY, tensor);
+        // Whoever lends a tensor may write to it later.
+        return session.over(CL.CL_MEM_READ_WRITE, tensor);
     }
 
     @Override

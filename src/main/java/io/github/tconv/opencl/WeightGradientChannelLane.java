@@ -176,9 +176,10 @@ record WeightGradientChannelLane(
 
     @Override
     public String constants() {
-        return " -DLANES=%d -DSHUFFLE=1 -DV=%d -DOCT=%d -DKWC=%d -DIT=%d -DOT=%d -DTAP_D=%d -DTAP_H=%d -DSEG=%d -DRY=%d -DIMGS=%d"
+        return " -DLANES=%d -DPREFETCH=%d -DSHUFFLE=1 -DV=%d -DOCT=%d -DKWC=%d -DIT=%d -DOT=%d -DTAP_D=%d -DTAP_H=%d -DSEG=%d -DRY=%d -DIMGS=%d"
                 .formatted(
                         processor.lanes(),
+                        processor.prefetches() ? 1 : 0,
                         vectors,
                         outTile,
                         taps,

@@ -288,7 +288,7 @@ record WeightGradientPanels(
     @Override
     public String constants() {
         return (" -DLANES=%d -DSHUFFLE=1 -DMINIMAL_H=%d -DMINIMAL_W=%d -DV=%d -DOCT=%d -DPHASES=%d -DTILES=%d -DRUN=%d"
-                        + " -DOCS=%d -DPITCH_OC=%d")
+                        + " -DOCS=%d -DPITCH_OC=%d -DPREFETCH=%d")
                 .formatted(
                         processor.lanes(),
                         minimalHeight ? 1 : 0,
@@ -299,7 +299,8 @@ record WeightGradientPanels(
                         tiles,
                         run,
                         outs,
-                        pitch());
+                        pitch(),
+                        processor.prefetches() ? 1 : 0);
     }
 
     /**
