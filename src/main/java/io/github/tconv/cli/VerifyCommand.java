@@ -30,7 +30,7 @@ import picocli.CommandLine.Spec;
         },
         mixinStandardHelpOptions = true)
 final class VerifyCommand implements Callable<Integer> {
-    private static final String COLUMN = "  %-" + "weight-gradient".length() + "s";
+    private static final String COLUMN = "  %-" + "prepared-convolution".length() + "s";
 
     @Spec
     @SuppressWarnings("NullAway.Init") // set by picocli

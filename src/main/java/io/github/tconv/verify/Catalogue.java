@@ -21,6 +21,7 @@ public final class Catalogue {
             ic2_oc3_i2_k2_d7_p3
             ic17_oc34_i5_k3_s2_p1_op1
             ic2_oc3_i3_k35_s17_p9
+            ic2_oc3_i2_k101_s100_p9
             ic3_oc2_i5x4_k3x2_s2x3_d2x3_p1x2_e0x1
             n3_ic3_oc5_i4x6_k3x5_s1x2_d2x3_p2x4_op0x1
             ic6_oc15_g3_i4x5_k3x2_s2x1_p1x0
@@ -30,10 +31,11 @@ public final class Catalogue {
             ic2_oc3_i3x4_k8x16_s4x8_p2x4
             ic3_oc2_i2x3x4_k2x3x2_s1x2x3_d3x2x1_p1x0x1_op0x1x2
             ic4_oc6_g2_i3x2x3_k3x2x3_s2x3x1_d1x1x2_p1x0x2_e0x1x2_op1x2x0
+            ic2_oc3_i2x3x4_k1x2x4_s3x1x2_p0x0x1_op2x0x0
             """);
 
     private static final List<Problem> OTHERS = Stream.of(
-                    // One axis: output padding, strides and dilations with a common factor, gaps, one tap.
+                    // One axis: output padding, strides and dilations with a common factor, gaps, one tap, long sums.
                     parse("""
                             ic3_oc2_i7_k3_s2_p1_op1
                             ic3_oc2_i8_k3_s6_d4_p1
@@ -44,6 +46,8 @@ public final class Catalogue {
                             ic1_oc1_i97_k5_s2_p2
                             ic2_oc1_i301_k3_p1_e0
                             ic2_oc3_i40_k6_s3_p-2_e1
+                            n2_ic2_oc2_i4099_k1
+                            n2100_ic2_oc3_i2_k1
                             """),
                     // Two axes: groups, channels that fill no vector, one pixel, one row, gaps, taps lost in padding.
                     parse("""

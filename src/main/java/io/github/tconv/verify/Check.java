@@ -2,9 +2,12 @@ package io.github.tconv.verify;
 
 import io.github.tconv.Engine;
 import io.github.tconv.Prepared;
+import io.github.tconv.PreparedConvolution;
 import io.github.tconv.op.Activation;
+import io.github.tconv.op.Convolution;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
+import java.util.Arrays;
 import java.util.Locale;
 
 /** What is computed and compared for a problem: the four operations, in each form that has a kernel of its own. */
@@ -46,6 +49,17 @@ public enum Check {
             engine.inputGradient(problem, operands.outputGradient(), operands.weight(), operands.adjointBias(), result);
         }
     },
+    /** The prepared adjoint convolution with bias, residual and activation, as {@link #PREPARED}. */
+    PREPARED_CONVOLUTION {
+        @Override
+        void compute(Engine engine, Problem problem, Operands operands, Activation activation, Tensor result) {
+            Convolution layer = problem.layer().adjoint();
+            try (PreparedConvolution prepared =
+                    engine.prepare(layer, operands.weight(), operands.adjointBias(), activation)) {
+                prepared.forward(operands.outputGradient(), operands.adjointResidual(), result);
+            }
+        }
+    },
     /** The gradient by the weight. */
     WEIGHT_GRADIENT {
         @Override
@@ -69,9 +83,15 @@ public enum Check {
         return switch (this) {
             case FORWARD, BIAS, PREPARED -> engine.errorGrowth(problem);
             case INPUT_GRADIENT, CONVOLUTION -> engine.inputGradientErrorGrowth(problem);
+            case PREPARED_CONVOLUTION -> engine.inputGradientErrorGrowth(convolved(problem));
             case WEIGHT_GRADIENT -> engine.weightGradientErrorGrowth(problem);
             case BIAS_GRADIENT -> 0;
         };
+    }
+
+    /** Whether the result is that of an activation. */
+    boolean activated() {
+        return this == PREPARED || this == PREPARED_CONVOLUTION;
     }
 
     /** The shape of what is computed. */
@@ -79,9 +99,16 @@ public enum Check {
         return switch (this) {
             case FORWARD, BIAS, PREPARED -> problem.outputShape();
             case INPUT_GRADIENT, CONVOLUTION -> problem.inputShape();
+            case PREPARED_CONVOLUTION -> convolved(problem).inputShape();
             case WEIGHT_GRADIENT -> problem.layer().weightShape();
             case BIAS_GRADIENT -> new int[] {problem.layer().outChannels()};
         };
+    }
+
+    /** The problem of which the adjoint convolution reads the output: of a longer input, where a stride of outputs was padded. */
+    static Problem convolved(Problem problem) {
+        int[] output = problem.outputShape();
+        return problem.layer().adjoint().problem(output[0], Arrays.copyOfRange(output, 2, output.length));
     }
 
     /** The most terms that are added for one element, bias and residual included. */
@@ -96,6 +123,7 @@ public enum Check {
             case PREPARED -> inPerGroup * kernel + 2;
             case INPUT_GRADIENT -> weight[1] * kernel;
             case CONVOLUTION -> weight[1] * kernel + 1;
+            case PREPARED_CONVOLUTION -> weight[1] * kernel + 2;
             case WEIGHT_GRADIENT ->
                 image
                         * product(problem.inputShape())

@@ -17,6 +17,8 @@ import java.util.random.RandomGeneratorFactory;
  * @param adjointBias one value an input channel, the bias of the adjoint convolution
  * @param residual of the problem's output shape
  * @param slopes one value an output channel, all of them powers of two so that scaling by them is exact
+ * @param adjointSlopes one value an input channel, likewise
+ * @param adjointResidual of the shape of what the adjoint convolution makes of the output
  */
 record Operands(
         Tensor input,
@@ -25,7 +27,9 @@ record Operands(
         Tensor bias,
         Tensor adjointBias,
         Tensor residual,
-        Tensor slopes) {
+        Tensor slopes,
+        Tensor adjointSlopes,
+        Tensor adjointResidual) {
 
     /** The largest integer among {@link #integers}. */
     static final int AMPLITUDE = 4;
@@ -57,9 +61,13 @@ record Operands(
                 filled(values, problem.layer().outChannels()),
                 filled(values, problem.layer().inChannels()),
                 filled(values, problem.outputShape()),
-                filled(
-                        () -> Math.scalb(1.0, random.nextInt(-3, 1)),
-                        problem.layer().outChannels()));
+                slopes(random, problem.layer().outChannels()),
+                slopes(random, problem.layer().inChannels()),
+                filled(values, Check.convolved(problem).inputShape()));
+    }
+
+    private static Tensor slopes(RandomGenerator random, int channels) {
+        return filled(() -> Math.scalb(1.0, random.nextInt(-3, 1)), channels);
     }
 
     private static Tensor filled(DoubleSupplier values, int... shape) {
@@ -79,7 +87,9 @@ record Operands(
                 map(bias, Math::abs),
                 map(adjointBias, Math::abs),
                 map(residual, Math::abs),
-                slopes);
+                slopes,
+                adjointSlopes,
+                map(adjointResidual, Math::abs));
     }
 
     private static Tensor map(Tensor tensor, DoubleUnaryOperator function) {

@@ -118,7 +118,7 @@ public final class Verification {
 
     /** Whether all of a check's arithmetic is exact on integers. */
     private static boolean exact(Check check, Activation.Kind kind) {
-        return check != Check.PREPARED
+        return !check.activated()
                 || switch (kind) {
                     case NONE, RELU, LEAKY_RELU, PRELU, CLAMP -> true;
                     case SIGMOID, TANH, SILU -> false;
@@ -136,7 +136,7 @@ public final class Verification {
         double worst = 0;
         for (int i = 0; i < expected.elements(); i++) {
             double bound = gamma * magnitudes.get(i) + elsewhere;
-            if (check == Check.PREPARED) {
+            if (check.activated()) {
                 bound = STEEPEST * bound + Activation.errorBound(expected.get(i));
             }
             double error = Math.abs((double) actual.get(i) - expected.get(i));
@@ -169,17 +169,18 @@ public final class Verification {
         for (int i = 0; i < result.elements(); i++) {
             result.set(i, Float.NaN);
         }
-        check.compute(engine, problem, operands, activation(kind, operands), result);
+        Tensor slopes = check == Check.PREPARED_CONVOLUTION ? operands.adjointSlopes() : operands.slopes();
+        check.compute(engine, problem, operands, activation(kind, slopes), result);
         return result;
     }
 
     /** Parameters are such that integers stay exact, and on both sides of every kink there are values. */
-    private static Activation activation(Activation.Kind kind, Operands operands) {
+    private static Activation activation(Activation.Kind kind, Tensor slopes) {
         return switch (kind) {
             case NONE -> Activation.none();
             case RELU -> Activation.relu();
             case LEAKY_RELU -> Activation.leakyRelu(0.25f);
-            case PRELU -> Activation.prelu(operands.slopes());
+            case PRELU -> Activation.prelu(slopes);
             case SIGMOID -> Activation.sigmoid();
             case TANH -> Activation.tanh();
             case CLAMP -> Activation.clamp(-0.5f, 2);

@@ -31,7 +31,7 @@ class VerifyCommandTest {
         assertEquals(0, exitCode);
         assertTrue(lines.get(0).startsWith("reference (plain Java"), lines.get(0));
         assertEquals(
-                "problem forward bias prepared input-gradient convolution weight-gradient bias-gradient",
+                "problem forward bias prepared input-gradient convolution prepared-convolution weight-gradient bias-gradient",
                 lines.get(1).replaceAll(" +", " "));
         for (int i = 0; i < Catalogue.small().size(); i++) {
             assertEquals(

@@ -31,6 +31,7 @@ class ForwardVariantTest {
             n2_ic67_oc18_i4x5_k3x3_p1x1
             n3_ic3_oc17_i8x10_k4x3_s2x2_p1x1
             ic4_oc34_g2_i7x8_k5x4_s2x2_p2x0_e1x-1_op1x0
+            ic18_oc9_i2x11_k2x3_p0x1
             ic2_oc3_i9x11_k1x6_s1x2_p0x3
             ic2_oc3_i11x4_k16x1_s8x2_p3x0
             ic2_oc3_i2x7x8_k3x4x3_s2x2x1_d2x1x1_p1x1x1

@@ -38,6 +38,7 @@ class GpuVariantTest {
             n2_ic16_oc20_i3x7_k4x3_s2x1_p1x2_op1x0
             ic32_oc20_g2_i3x7_k3x4_s1x2_d2x1_p2x1
             ic2_oc1_i62_k3
+            n2_ic16_oc6_g2_i2x3x5_k2x3x2_s1x2x1_p0x1x0
             n2_ic4_oc6_g2_i3x2x3_k3x2x3_s2x3x1_d1x1x2_p1x0x2_e0x1x2_op1x2x0
             """.lines().map(Problem::parse).toList();
 
@@ -48,7 +49,7 @@ class GpuVariantTest {
         rules.put("tile, small", forced(layer -> new TileVariant(layer, LARGE)));
         rules.put("tile, sums in parts", forced(layer -> new TileVariant(layer, LARGE, 1)));
         rules.put("merged, large", forced(layer -> merged(layer, SMALL, Integer.MAX_VALUE)));
-        rules.put("merged, sums in parts", forced(layer -> merged(layer, LARGE, 1)));
+        rules.put("merged, sums in parts", forced(layer -> merged(layer, SMALL, 1)));
         rules.put("thin, large", forced(layer -> new ThinVariant(layer, SMALL)));
         rules.put("thin, small", forced(layer -> new ThinVariant(layer, LARGE)));
         return rules;

@@ -72,10 +72,27 @@ class GradientVariantTest {
                     minimal ? "panels, minimal" : "panels",
                     (problem, device) -> panels(problem, Processor.of(device), minimal));
         }
+        // As where all panels together are too large.
+        rules.put("panels, batch by batch", (problem, device) -> {
+            WeightGradientPanels all = panels(problem, Processor.of(device), true);
+            return new WeightGradientPanels(
+                    all.problem(),
+                    all.layer(),
+                    all.processor(),
+                    all.minimalHeight(),
+                    all.minimalWidth(),
+                    all.vectors(),
+                    all.outTile(),
+                    all.phaseRows(),
+                    all.tiles(),
+                    all.run(),
+                    1,
+                    all.outTile());
+        });
         return rules;
     }
 
-    private static WeightGradientVariant panels(Problem problem, Processor processor, boolean minimal) {
+    private static WeightGradientPanels panels(Problem problem, Processor processor, boolean minimal) {
         LayerShape layer = LayerShape.of(problem.layer());
         return WeightGradientPanels.of(
                 problem,
@@ -110,7 +127,7 @@ class GradientVariantTest {
                                                         device,
                                                         new GradientRules(
                                                                 rule.getValue(), WeightGradientRule.standard()),
-                                                        Check.CONVOLUTION))),
+                                                        Check.PREPARED_CONVOLUTION))),
                                 weightGradientRules().entrySet().stream()
                                         .map(rule -> DynamicTest.dynamicTest(
                                                 "weight gradient: " + rule.getKey(),

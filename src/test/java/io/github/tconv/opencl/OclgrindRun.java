@@ -95,7 +95,8 @@ final class OclgrindRun {
     }
 
     private void addProcessor(String prefix, Device processor) {
-        Map<String, ForwardRule> forward = new HashMap<>(SeededBug.rules());
+        Map<String, ForwardRule> forward = new HashMap<>();
+        SeededBug.rules().forEach((name, kernels) -> forward.put(name, kernels.forward()));
         // These have been done: the plain kernel is the same whoever asks for it.
         forward.keySet().removeAll(GpuVariantTest.rules().keySet());
         forward.keySet().removeIf(name -> name.contains("gradient") || name.equals(SeededBug.ELEMENTWISE));

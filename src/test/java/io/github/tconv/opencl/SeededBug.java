@@ -14,30 +14,29 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiFunction;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /**
  * A bug to plant in a kernel file: a mistake that somebody might make, which the contract tests must see.
  *
  * @param name what is wrong
- * @param rule which kernels are to compute: a name of {@link #rules}, {@link #GRADIENTS} or {@link #ELEMENTWISE}
+ * @param rule which kernels are to compute: a name of {@link #rules}
  * @param file the kernel file, without its ending
  * @param text what stands there, once
  * @param replacement what stands there with the bug
+ * @param first the check that saw it before and is made first, or empty
  */
-record SeededBug(String name, String rule, String file, String text, String replacement) {
-    /** The rule under which the plain gradients are looked at. */
-    static final String GRADIENTS = "gradients";
-
-    /** The rule under which elementwise work is looked at. */
+record SeededBug(String name, String rule, String file, String text, String replacement, String first) {
+    /** The rule of elementwise work. */
     static final String ELEMENTWISE = "elementwise";
-
-    private static final String INPUT_GRADIENT = "input gradient, ";
 
     private static final int CAUGHT = 10;
     /** Some seconds are needed; a machine with other work may take minutes. */
@@ -53,15 +52,17 @@ record SeededBug(String name, String rule, String file, String text, String repl
                     text.lines().filter(line -> !line.startsWith("#")).toList()) {
                 int colon = line.indexOf(": ");
                 if (colon > 0) {
-                    fields.put(line.substring(0, colon), line.substring(colon + 2));
+                    fields.put(
+                            line.substring(0, colon), line.substring(colon + 2).replace("\\n", "\n"));
                 }
-                if (fields.size() == 5) {
+                if (line.isEmpty() && !fields.isEmpty()) {
                     bugs.add(new SeededBug(
                             fields.get("name"),
                             fields.get("rule"),
                             fields.get("file"),
-                            fields.get("find").replace("\\n", "\n"),
-                            fields.get("with").replace("\\n", "\n")));
+                            fields.get("find"),
+                            fields.get("with"),
+                            fields.getOrDefault("seen", "")));
                     fields.clear();
                 }
             }
@@ -80,23 +81,33 @@ record SeededBug(String name, String rule, String file, String text, String repl
         return source(file).split(java.util.regex.Pattern.quote(text), -1).length - 1;
     }
 
+    /** No bug: everything that catches one under a rule must find the kernels right as they are. */
+    static SeededBug none(String rule) {
+        return new SeededBug("none", rule, "common", "GROUPS", "GROUPS", "");
+    }
+
     /**
      * Looks for the bug in a process of its own, which it may bring down.
      *
      * @param folder for the changed kernel and the compiled programs
+     * @param only the checks to make, as this returns them, or empty for all
      * @return what saw the bug, or empty if nothing did
      */
-    String caughtBy(Path folder) throws IOException, InterruptedException {
+    String caughtBy(Path folder, Collection<String> only) throws IOException, InterruptedException {
         Path kernels = Files.createDirectories(folder.resolve("io/github/tconv/kernels"));
         Files.writeString(kernels.resolve(file + ".cl"), source(file).replace(text, replacement));
         Path out = folder.resolve("out.txt");
-        ProcessBuilder builder = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-XX:TieredStopAtLevel=1",
-                        "-cp",
-                        folder + System.getProperty("path.separator") + System.getProperty("java.class.path"),
-                        SeededBug.class.getName(),
-                        rule)
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                "-cp",
+                folder + System.getProperty("path.separator") + System.getProperty("java.class.path"),
+                SeededBug.class.getName(),
+                rule,
+                first));
+        command.addAll(only);
+        ProcessBuilder builder = new ProcessBuilder(command)
                 .redirectOutput(out.toFile())
                 .redirectError(folder.resolve("err.txt").toFile());
         builder.environment().put("TCONV_CACHE_DIR", folder.resolve("tconv").toString());
@@ -123,18 +134,58 @@ record SeededBug(String name, String rule, String file, String text, String repl
         };
     }
 
-    /** The rules of the contract tests, and Winograd's kernel where it fits. */
-    static Map<String, ForwardRule> rules() {
-        Map<String, ForwardRule> rules = new HashMap<>(GpuVariantTest.rules());
-        rules.putAll(ForwardVariantTest.rules());
-        GradientVariantTest.inputGradientRules().forEach((name, rule) -> rules.put(INPUT_GRADIENT + name, rule));
-        rules.put(GRADIENTS, rules.get(INPUT_GRADIENT + "plain"));
-        rules.put(ELEMENTWISE, rules.get("plain"));
-        rules.put("winograd", winograd(WinogradVariant::suiting));
-        rules.put("winograd, 2 tiles of channels", winograd((problem, processor) -> {
+    /** What a rule lets compute, and where it is looked for first. */
+    record Kernels(ForwardRule forward, GradientRules gradients, List<Check> checks, List<Problem> problems) {
+        static Kernels ofForward(ForwardRule rule) {
+            return new Kernels(
+                    rule,
+                    GradientRules.standard(),
+                    List.of(Check.FORWARD, Check.PREPARED),
+                    Stream.of(Catalogue.small(), ForwardVariantTest.IN_PARTS, GpuVariantTest.AWKWARD)
+                            .flatMap(List::stream)
+                            .toList());
+        }
+
+        static Kernels ofInputGradient(ForwardRule rule) {
+            return new Kernels(
+                    ForwardRule.standard(),
+                    new GradientRules(rule, WeightGradientRule.standard()),
+                    List.of(Check.INPUT_GRADIENT, Check.PREPARED_CONVOLUTION),
+                    Catalogue.small());
+        }
+
+        static Kernels ofWeightGradient(WeightGradientRule rule) {
+            return new Kernels(
+                    ForwardRule.standard(),
+                    new GradientRules(InputGradientRule.standard(), rule),
+                    List.of(Check.WEIGHT_GRADIENT),
+                    Catalogue.small());
+        }
+    }
+
+    /** The rules of the contract tests, Winograd's kernel where it fits, and those kernels that need no rule. */
+    static Map<String, Kernels> rules() {
+        Map<String, Kernels> rules = new HashMap<>();
+        GpuVariantTest.rules().forEach((name, rule) -> rules.put(name, Kernels.ofForward(rule)));
+        ForwardVariantTest.rules().forEach((name, rule) -> rules.put(name, Kernels.ofForward(rule)));
+        rules.put("winograd", Kernels.ofForward(winograd(WinogradVariant::suiting)));
+        rules.put("winograd, 2 tiles of channels", Kernels.ofForward(winograd((problem, processor) -> {
             WinogradVariant variant = new WinogradVariant(LayerShape.of(problem.layer()), processor, 1);
             return RetiledVariant.always(variant, variant.tile(3, 6, 2));
-        }));
+        })));
+        GradientVariantTest.inputGradientRules()
+                .forEach((name, rule) -> rules.put("input gradient, " + name, Kernels.ofInputGradient(rule)));
+        GradientVariantTest.weightGradientRules()
+                .forEach((name, rule) -> rules.put("weight gradient, " + name, Kernels.ofWeightGradient(rule)));
+        // One program serves all problems, and some of the large ones are cut into blocks.
+        rules.put(
+                "bias gradient",
+                new Kernels(
+                        ForwardRule.standard(),
+                        GradientRules.standard(),
+                        List.of(Check.BIAS_GRADIENT),
+                        Catalogue.all()));
+        rules.put(ELEMENTWISE, new Kernels(ForwardRule.standard(), GradientRules.standard(), List.of(), List.of()));
         return rules;
     }
 
@@ -144,45 +195,34 @@ record SeededBug(String name, String rule, String file, String text, String repl
                 : new PlainVariant();
     }
 
-    /** Makes the contract checks with one rule and tells the first that fails. */
-    public static void main(String[] rule) {
+    /** Makes the contract checks with a rule, one of them first, or only those named after it; tells one that fails. */
+    public static void main(String[] ruleFirstAndOnly) {
+        String rule = ruleFirstAndOnly[0];
+        String first = ruleFirstAndOnly[1];
+        List<String> only = List.of(ruleFirstAndOnly).subList(2, ruleFirstAndOnly.length);
         Device device = Discovery.run().devices().stream()
                 .filter(found -> found.info().unusable() == null && found.hostMemory() == Device.HostMemory.SAME)
                 .findFirst()
                 .orElseThrow();
-        ForwardRule forced = rules().get(rule[0]);
-        boolean gradients = rule[0].equals(GRADIENTS) || rule[0].startsWith(INPUT_GRADIENT);
-        List<Check> checks = gradients
-                ? List.of(Check.INPUT_GRADIENT, Check.CONVOLUTION, Check.WEIGHT_GRADIENT, Check.BIAS_GRADIENT)
-                : List.of(Check.FORWARD, Check.PREPARED);
+        Kernels kernels = rules().get(rule);
         Engine oracle = Tconv.open("reference");
-        Engine engine = Engine.of(
-                gradients
-                        ? new OpenClBackend(
-                                device,
-                                ForwardRule.standard(),
-                                new GradientRules(forced, (problem, any) -> WeightGradientRule.plain(problem)),
-                                SelfCheck.OFF)
-                        : new OpenClBackend(device, forced));
-        if (rule[0].equals(ELEMENTWISE)) {
+        Engine engine = Engine.of(new OpenClBackend(device, kernels.forward(), kernels.gradients(), SelfCheck.OFF));
+        if (rule.equals(ELEMENTWISE)) {
             for (ElementwiseContract.Case work : ElementwiseContract.all()) {
                 work.difference(engine, oracle).ifPresent(SeededBug::caught);
             }
         }
         Verification verification = new Verification(engine, oracle);
-        List<Problem> problems = gradients
-                ? Catalogue.small()
-                : Stream.of(Catalogue.small(), ForwardVariantTest.IN_PARTS, GpuVariantTest.AWKWARD)
-                        .flatMap(List::stream)
-                        .toList();
-        for (Problem problem : problems) {
-            for (Check check : checks) {
-                Result result = verification.verify(problem, check);
-                if (!result.passed()) {
-                    caught(check + " of " + problem);
-                }
+        Map<String, Supplier<Result>> checks = new LinkedHashMap<>();
+        for (Problem problem : kernels.problems()) {
+            for (Check check : kernels.checks()) {
+                checks.put(check + " of " + problem, () -> verification.verify(problem, check));
             }
         }
+        Stream.concat(Stream.of(first), checks.keySet().stream())
+                .filter(name -> checks.containsKey(name) && (only.isEmpty() || only.contains(name)))
+                .filter(name -> !checks.get(name).get().passed())
+                .forEach(SeededBug::caught);
         Runtime.getRuntime().halt(0);
     }
 

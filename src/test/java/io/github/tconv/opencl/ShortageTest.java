@@ -45,7 +45,7 @@ class ShortageTest {
         Map<String, ForwardRule> rules = new TreeMap<>();
         rules.put("plain", (problem, device) -> new PlainVariant());
         rules.put("channel-lane", (problem, device) -> ChannelLaneVariant.suiting(problem, Processor.of(device)));
-        rules.put("winograd", SeededBug.rules().get("winograd"));
+        rules.put("winograd", SeededBug.rules().get("winograd").forward());
         rules.put(
                 "x-lane",
                 (problem, device) -> XLaneVariant.fits(LayerShape.of(problem.layer()), Processor.of(device))

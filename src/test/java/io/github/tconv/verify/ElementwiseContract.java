@@ -139,6 +139,14 @@ public final class ElementwiseContract {
                 addSteps(all, name, x, g, values, random);
             }
         }
+        addExtremes(all);
+        // More blocks than gradient_sum.cl adds in a run.
+        Random random = new Random(35);
+        int[] many = {1, 1, 34 * 4096 + 7};
+        for (Loss loss : Loss.values()) {
+            DoubleSupplier whole = () -> random.nextInt(9) - 4;
+            addLoss(all, "long whole " + loss, loss, filled(whole, many), filled(whole, many));
+        }
         Tensor broken = filled(() -> 1, 1, 1, 21);
         broken.set(3, Float.NaN);
         broken.set(19, Float.NaN);
@@ -147,6 +155,18 @@ public final class ElementwiseContract {
         }
         addFinite(all);
         return all;
+    }
+
+    /** Where an exponential overflows in float32 or vanishes. */
+    private static void addExtremes(List<Case> all) {
+        float[] values = {-1e30f, -200, -100, -88.8f, 88.8f, 100, 200, 1e30f};
+        Tensor x = Tensor.zeros(1, 1, values.length);
+        for (int i = 0; i < values.length; i++) {
+            x.set(i, values[i]);
+        }
+        for (Activation activation : activations(filled(() -> 0.5, 1))) {
+            addActivation(all, "extremes " + activation, activation, x, filled(() -> 1, x.shape()));
+        }
     }
 
     private static List<Activation> activations(Tensor slopes) {

@@ -67,7 +67,8 @@ class OracleTest {
                 Definition.inputGradient(problem, operands.outputGradient(), operands.weight(), operands.adjointBias());
             case WEIGHT_GRADIENT -> Definition.weightGradient(problem, operands.input(), operands.outputGradient());
             case BIAS_GRADIENT -> Definition.biasGradient(problem, operands.outputGradient());
-            case FORWARD, PREPARED, INPUT_GRADIENT -> throw new IllegalArgumentException(check.toString());
+            case FORWARD, PREPARED, INPUT_GRADIENT, PREPARED_CONVOLUTION ->
+                throw new IllegalArgumentException(check.toString());
         };
     }
 
