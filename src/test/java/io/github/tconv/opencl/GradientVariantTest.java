@@ -127,7 +127,8 @@ class GradientVariantTest {
                                                         device,
                                                         new GradientRules(
                                                                 rule.getValue(), WeightGradientRule.standard()),
-                                                        Check.PREPARED_CONVOLUTION))),
+                                                        Check.PREPARED_CONVOLUTION,
+                                                        ofInputGradient()))),
                                 weightGradientRules().entrySet().stream()
                                         .map(rule -> DynamicTest.dynamicTest(
                                                 "weight gradient: " + rule.getKey(),
@@ -136,6 +137,15 @@ class GradientVariantTest {
                                                         new GradientRules(
                                                                 InputGradientRule.standard(), rule.getValue()),
                                                         Check.WEIGHT_GRADIENT))))));
+    }
+
+    /** The small catalogue, and several taps a phase in the depth without dilation, which Winograd's kernels want. */
+    static List<Problem> ofInputGradient() {
+        return Stream.concat(
+                        Catalogue.small().stream(),
+                        Stream.of("n2_ic3_oc2_i3x4x5_k3x4x3_s1x2x1_p1x1x1", "ic17_oc9_i2x3x3_k5x3x4_s2x1x2_p2x1x1")
+                                .map(Problem::parse))
+                .toList();
     }
 
     /** What the rule makes of many channels, of which the small catalogue has none; few terms, and many batches. */

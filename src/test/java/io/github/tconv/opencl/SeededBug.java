@@ -151,7 +151,7 @@ record SeededBug(String name, String rule, String file, String text, String repl
                     ForwardRule.standard(),
                     new GradientRules(rule, WeightGradientRule.standard()),
                     List.of(Check.INPUT_GRADIENT, Check.PREPARED_CONVOLUTION),
-                    Catalogue.small());
+                    GradientVariantTest.ofInputGradient());
         }
 
         static Kernels ofWeightGradient(WeightGradientRule rule) {
