@@ -157,9 +157,9 @@ public final class ElementwiseContract {
         return all;
     }
 
-    /** Where an exponential overflows in float32 or vanishes. */
+    /** Where an exponential overflows in float32 or almost does. */
     private static void addExtremes(List<Case> all) {
-        float[] values = {-1e30f, -200, -100, -88.8f, 88.8f, 100, 200, 1e30f};
+        float[] values = {-1e30f, -200, -100, -88, 88, 100, 200, 1e30f};
         Tensor x = Tensor.zeros(1, 1, values.length);
         for (int i = 0; i < values.length; i++) {
             x.set(i, values[i]);
