@@ -10,10 +10,25 @@ package io.github.tconv.opencl;
  * @param prefetches whether its compiler knows how to ask for a cache line ahead of time
  */
 record Processor(int lanes, int registers, int threads, long localBytes, boolean prefetches) {
+    private static final long LEAST_CACHE = 1 << 20;
 
     /** The vectors of sums that the registers hold beside operands. */
     int accumulators() {
         return registers - 4;
+    }
+
+    /** Its second-level cache, which PoCL gives as local memory; others give what fits every cache. */
+    long cacheBytes() {
+        return Math.min(Math.max(localBytes, LEAST_CACHE), 2 * LEAST_CACHE);
+    }
+
+    /**
+     * Cycles that a vector from the last cache is waited for, however early it is asked for: none on a Zen 4, whose cores
+     * share that cache by eight. Processors with a larger second-level cache have it because the last one is far: 8.5 on
+     * a Xeon with 2 MiB.
+     */
+    double farWait() {
+        return localBytes > LEAST_CACHE ? 8.5 : 0;
     }
 
     static Processor of(Device device) {

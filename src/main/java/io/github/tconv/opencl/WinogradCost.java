@@ -16,20 +16,25 @@ import java.util.stream.Stream;
 final class WinogradCost {
     /** What a win over channel-lane must be, as the prediction is not better than that. */
     private static final double MARGIN = 1.15;
-    /** Private memory that leaves the second-level cache room for weights; with half as much again hifigan-1 was 20 % slower. */
-    private static final long NEAR_BYTES = 288 << 10;
-    /** Tiles of a work-item beyond which nothing more is gained. */
-    private static final int MOST_TILES = 12;
+    /** The share of the second-level cache that private memory may take, so that it leaves room for weights. */
+    private static final double NEAR_SHARE = 0.28;
+    /** Tiles of a work-item beyond which nothing more is gained, and where registers are half empty. */
+    private static final int MOST_TILES = 48;
+
+    private static final int MOST_THIN_TILES = 12;
 
     private static final int MOST_OUT_CHUNK = 4;
     /** Images of a usual problem, and the elements that its tensors should not exceed. */
     private static final int USUAL_BATCH = 4;
 
     private static final double LARGE = 0x1p26;
-    /** Cycles for which the weights of a vector occupy the loads: from the last cache, and beyond its size from memory. */
+    /** Cycles for which the weights of a vector occupy the loads when they come from the last cache. */
     private static final double FAR_LOAD = 5.5;
+    /** How many times as long weights take that come from memory, since they are beyond the size of the last cache. */
+    private static final double MEMORY_TIMES = 1.45;
 
-    private static final double MEMORY_LOAD = 8;
+    private static final double MEMORY_WAIT = 2;
+
     private static final double CACHED_WEIGHT_BYTES = 16 << 20;
     /** Cycles for which a weight occupies the memory of all threads. */
     private static final double FROM_MEMORY = 0.5;
@@ -179,11 +184,13 @@ final class WinogradCost {
         List<Candidate> all = new ArrayList<>();
         all.add(new Candidate(variant, variant.tile(1, 1, 1), cycles(1, 1, 1, outTiles)));
         int most = Math.max(1, (processor.registers() - 1 - vectors) / vectors);
+        double near = NEAR_SHARE * processor.cacheBytes();
         for (int inRegisters = 1; inRegisters <= most; inRegisters++) {
-            for (int tiles = inRegisters; tiles <= Math.max(MOST_TILES, inRegisters); tiles += inRegisters) {
+            int mostTiles = Math.max(2 * inRegisters < most ? MOST_THIN_TILES : MOST_TILES, inRegisters);
+            for (int tiles = inRegisters; tiles <= mostTiles; tiles += inRegisters) {
                 for (int outChunk = 1; outChunk <= Math.min(outTiles, MOST_OUT_CHUNK); outChunk++) {
                     boolean smallest = inRegisters * tiles * outChunk == 1;
-                    if (!smallest && variant.privateBytes(inRegisters, tiles, outChunk) <= NEAR_BYTES) {
+                    if (!smallest && variant.privateBytes(inRegisters, tiles, outChunk) <= near) {
                         all.add(new Candidate(
                                 variant,
                                 variant.tile(inRegisters, tiles, outChunk),
@@ -234,9 +241,12 @@ final class WinogradCost {
     private double ofPoints(int inRegisters, long groups, double reuse, long outTiles, long chunks) {
         int sums = inRegisters * vectors;
         int operands = inRegisters + vectors;
-        double load = (double) variant.packedFloats() * Float.BYTES > CACHED_WEIGHT_BYTES ? MEMORY_LOAD : FAR_LOAD;
-        double loads = vectors * Math.max(1, load / reuse);
-        double iteration = Math.max(Math.max(sums, operands), Math.max(loads, LEAST_ITERATION)) + 0.1 * operands;
+        boolean cached = (double) variant.packedFloats() * Float.BYTES <= CACHED_WEIGHT_BYTES;
+        double shared = (cached ? 1 : MEMORY_TIMES) / reuse;
+        double loads = vectors * Math.max(1, FAR_LOAD * shared);
+        double iteration = Math.max(Math.max(sums, operands), Math.max(loads, LEAST_ITERATION))
+                + 0.1 * operands
+                + vectors * processor.farWait() * (cached ? 1 : MEMORY_WAIT) / reuse;
         double products = layer.ic() * iteration + Grid.tiles(layer.ic(), PART) * (3.0 * sums + PART_OVERHEAD);
         double transform = (double) inRegisters * Grid.tiles(layer.ic(), processor.lanes()) * TRANSFORM;
         return groups * (products * outTiles + transform * chunks);

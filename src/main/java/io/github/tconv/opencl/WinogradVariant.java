@@ -14,8 +14,8 @@ import java.util.stream.Stream;
 final class WinogradVariant implements ForwardVariant {
     /** Taps of a phase up to which the transforms only add, subtract and halve. */
     private static final int MOST_TAPS = 3;
-    /** Input channels that are transformed at once. */
-    private static final int MOST_IN_BLOCK = 512;
+    /** Input channels that are transformed at once: fewer make parts of a sum often, more leave less room for tiles. */
+    private static final int MOST_IN_BLOCK = 64;
     /** Floats between the channels of two tiles, as in {@code IC_STRIDE}. */
     private static final int GAP = 16;
     /** Private memory of a work-item: half of a second-level cache, and far from the end of a thread's stack. */

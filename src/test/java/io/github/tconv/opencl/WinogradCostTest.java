@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.tconv.op.Problem;
 import io.github.tconv.op.TransposedConvolution;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -12,6 +13,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 class WinogradCostTest {
     /** Two threads of a processor with AVX-512, on which the numbers were fitted. */
     private static final Processor PROCESSOR = new Processor(16, 32, 2, 1 << 20, true);
+
+    /** A Xeon with 2 MiB of second-level cache, whose last cache is far. */
+    private static final Processor FAR = new Processor(16, 32, 2, 2 << 20, true);
 
     @ParameterizedTest
     @ValueSource(
@@ -24,6 +28,29 @@ class WinogradCostTest {
             })
     void layersOfTwoOrThreeTapsTakeIt(String descriptor) {
         assertTrue(wins(descriptor));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"ic256_oc128_k4x4_s2x2_p1x1", "ic64_oc64_k3x3_p1x1", "ic256_oc256_k3x3_p1x1"})
+    void whereTheLastCacheIsFarMoreTilesShareTheirWeights(String descriptor) {
+        Problem usual = WinogradCost.usual(
+                        TransposedConvolution.parse(descriptor).asRank3())
+                .orElseThrow();
+
+        assertTrue(wins(descriptor, FAR));
+        assertTrue(tiles(usual, FAR) >= 24, () -> "" + tiles(usual, FAR));
+        assertTrue(tiles(usual, FAR) >= tiles(usual, PROCESSOR));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"ic512_oc512_k4x4_s2x2_p1x1", "ic1024_oc512_k4x4_s2x2_p1x1"})
+    void weightsThatComeFromMemoryAreNotMade(String descriptor) {
+        assertFalse(wins(descriptor, FAR));
+    }
+
+    private static int tiles(Problem problem, Processor processor) {
+        String constants = WinogradCost.least(problem, processor).tile().constants();
+        return Integer.parseInt(constants.replaceAll(".*-DTILES=(\\d+).*", "$1"));
     }
 
     @ParameterizedTest
@@ -67,7 +94,11 @@ class WinogradCostTest {
     }
 
     private static boolean wins(String descriptor) {
+        return wins(descriptor, PROCESSOR);
+    }
+
+    private static boolean wins(String descriptor, Processor processor) {
         TransposedConvolution layer = TransposedConvolution.parse(descriptor).asRank3();
-        return WinogradVariant.fits(LayerShape.of(layer), PROCESSOR) && WinogradCost.wins(layer, PROCESSOR);
+        return WinogradVariant.fits(LayerShape.of(layer), processor) && WinogradCost.wins(layer, processor);
     }
 }
