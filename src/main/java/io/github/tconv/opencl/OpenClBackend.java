@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 public final class OpenClBackend implements Backend {
     private final ForwardRule rule;
     private final GradientRules gradientRules;
-    private final PreparedForward.Launches forwardLaunches = new PreparedForward.Launches();
-    private final PreparedForward.Launches inputGradientLaunches = new PreparedForward.Launches();
+    private final Launches forwardLaunches = new Launches();
+    private final Launches inputGradientLaunches = new Launches();
     private final Session session;
     private final Elementwise elementwise;
     private final Lifetime lifetime;

@@ -1,0 +1,131 @@
+package io.github.tconv.opencl;
+
+import io.github.tconv.op.Problem;
+import io.github.tconv.op.Tensor;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The tiles of a layer that are compiled, any of which computes any size; more are compiled and tried out in the
+ * background. Thread-safe.
+ */
+final class ReadyTiles {
+    private static final System.Logger LOG = System.getLogger(ReadyTiles.class.getName());
+
+    /** Positions of an image for which a tile is compiled ahead of time. */
+    private static final int[] OTHER_SIZES = {16, 65_536, 1024};
+
+    private final Session session;
+    private final LayerPrograms programs;
+    private final LayerMemory memory;
+    private final Parts direction;
+    private final BooleanSupplier layerIsOpen;
+
+    /** A launch of every tile, by its options. */
+    private final Map<String, Launch> launches = new ConcurrentHashMap<>();
+
+    /**
+     * Begins without a tile.
+     *
+     * @param session where they run
+     * @param programs of the layer
+     * @param memory of the layer
+     * @param direction whether the layer is computed or its adjoint convolution
+     * @param layerIsOpen whether a tile is still of use
+     */
+    ReadyTiles(
+            Session session, LayerPrograms programs, LayerMemory memory, Parts direction, BooleanSupplier layerIsOpen) {
+        this.session = session;
+        this.programs = programs;
+        this.memory = memory;
+        this.direction = direction;
+        this.layerIsOpen = layerIsOpen;
+    }
+
+    /** Adds a tile that has proved itself. */
+    void add(Launch launch) {
+        launches.putIfAbsent(launch.recipe().options(), launch);
+    }
+
+    /** The tile that cuts a problem, of rank 3, into about as many work-items as the problem's own would. */
+    @Nullable
+    Launch nearest(Problem rank3, Recipe own) {
+        double wanted = Math.log((double) own.tile().range(rank3).items());
+        Launch nearest = null;
+        double least = Double.POSITIVE_INFINITY;
+        for (Launch launch : launches.values()) {
+            double items = launch.recipe().tile().range(rank3).items();
+            double distance = Math.abs(Math.log(items) - wanted);
+            if (launch.recipe().hasResidual() == own.hasResidual() && distance < least) {
+                least = distance;
+                nearest = launch;
+            }
+        }
+        return nearest;
+    }
+
+    /**
+     * Compiles tiles for few and for many positions a little later, so that a new size never has to do with one that is
+     * far from its own. They are few: most sizes share theirs.
+     */
+    void prefetchOthers(Launch first) {
+        session.programs().later(() -> {
+            int rank = first.problem().layer().rank();
+            for (int positions : OTHER_SIZES) {
+                int[] size = new int[rank];
+                Arrays.fill(size, (int) Math.round(Math.pow(positions, 1.0 / rank)));
+                try {
+                    Problem problem = first.problem().layer().problem(1, size);
+                    Recipe known = first.recipe();
+                    prefetch(programs.recipe(known.variant(), problem.asRank3(), known.hasResidual()), problem);
+                } catch (IllegalArgumentException e) {
+                    LOG.log(System.Logger.Level.DEBUG, "a layer has no problem of some size", e);
+                }
+            }
+        });
+    }
+
+    /** Has a tile compiled in the background and run once, since some drivers compile fully only then. */
+    void prefetch(Recipe recipe, Problem problem) {
+        programs.prefetch(recipe, program -> {
+            if (layerIsOpen.getAsBoolean()) {
+                Launch launch = new Launch(smallest(problem), recipe, program, null);
+                tryOut(launch);
+                session.programs().remember(program);
+                if (programs.passes(recipe, program)) {
+                    add(launch);
+                }
+            }
+        });
+    }
+
+    private static Problem smallest(Problem problem) {
+        int[] size = new int[problem.layer().rank()];
+        for (int s = 1; ; s *= 2) {
+            Arrays.fill(size, s);
+            try {
+                return problem.layer().problem(1, size);
+            } catch (IllegalArgumentException e) {
+                if (s > 1 << 16) {
+                    return problem;
+                }
+            }
+        }
+    }
+
+    /** Runs a launch beside all calls, on memory of its own; the layer may be closed meanwhile, so it shares the layer's. */
+    private void tryOut(Launch launch) {
+        long read = Tensor.elementsOf(direction.readShape(launch.problem()));
+        long written = Tensor.elementsOf(direction.writtenShape(launch.problem()));
+        try (LayerBuffers layer = memory.buffers().share();
+                DeviceBuffer x = session.make(read);
+                DeviceBuffer staged = session.make(Math.max(1, launch.stagedFloats()));
+                DeviceBuffer r = session.make(written);
+                DeviceBuffer y = session.make(written)) {
+            session.beside(queue -> launch.enqueue(queue, layer, x, staged, r, y));
+        }
+    }
+}
