@@ -23,7 +23,8 @@
 // output channels of each group from FIRST_OC on:
 //   inputs (COUNT, GROUPS, IC_TILES, SLOTS_H, SLOTS_W, TILES, TILE_IC)  x at the points, TILE_IC = LANES * V; 16 floats
 //                                                                    lie between the slots
-//   gradients (COUNT, GROUPS, KD, PRODUCTS_H, PRODUCTS_W, TILES, PITCH_OC)  the other factor of each product; likewise
+//   gradients (COUNT, GROUPS, KD, PRODUCTS_H, PRODUCTS_W, PITCH_OC / OCT, TILES, OCT)  the other factor of each product;
+//                                                                    likewise. What a work-item reads is contiguous
 // ND-ranges, always in work-groups of one item:
 //   weight_gradient_panels_input (COUNT, GROUPS * IC_TILES)
 //   weight_gradient_panels_output (COUNT, GROUPS * ceil(OCS / LANES))
@@ -35,7 +36,8 @@
 //   MINIMAL_H MINIMAL_W  whether the axis has fewer products: two or three taps a phase and no dilation
 //   V OCT PHASES         vectors, output channels, and rows of phases of a work-item; V * OCT sums in registers
 //   TILES RUN            tiles of a batch; tiles of a row that are transformed at once
-//   OCS PITCH_OC         output channels of a panel, a multiple of OCT, and floats from one tile's to the next's
+//   OCS PITCH_OC         output channels of a panel, a multiple of OCT, and the same rounded up to LANES
+// OCT is LANES, a half or a quarter of it.
 
 #define TILE_IC (LANES * V)
 #define IC_TILES CEIL_DIV(IC_PER_GROUP, TILE_IC)
@@ -264,6 +266,23 @@ FLATTENED void transform_output(
     }
 }
 
+#define STORE_TILE PASTE(vstore, OCT)
+
+// Hands each of the tiles of output channels its own of a vector of them.
+FLATTENED void store_channels(__global float* to, const lanes channels) {
+#if OCT == LANES
+    LANES_AT(__global, to) = channels;
+#elif 2 * OCT == LANES
+    STORE_TILE(channels.lo, 0, to);
+    STORE_TILE(channels.hi, 0, to + TILES * OCT);
+#else
+    STORE_TILE(channels.lo.lo, 0, to);
+    STORE_TILE(channels.lo.hi, 0, to + TILES * OCT);
+    STORE_TILE(channels.hi.lo, 0, to + 2 * TILES * OCT);
+    STORE_TILE(channels.hi.hi, 0, to + 3 * TILES * OCT);
+#endif
+}
+
 #define SPAN ((RUN * TILE_W - 1) * SW + (KW - 1) * DW + 1)
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_panels_output(
@@ -284,7 +303,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_pan
     const int tile_w = TILE_W - batch.short_w;
     const size_t plane = (size_t)OD * OH * OW;
     __global float* const panels = gradients
-            + (get_global_id(0) * GROUPS + group) * ((size_t)KD * PRODUCTS_H * PRODUCTS_W * OUTPUT_PANEL) + first_of_panel;
+            + (get_global_id(0) * GROUPS + group) * ((size_t)KD * PRODUCTS_H * PRODUCTS_W * OUTPUT_PANEL)
+            + first_of_panel * TILES;
 
     for (int tile = 0; tile < batch.count;) {
         const Run run = run_at(batch, tile, ID, IH, IW);
@@ -312,7 +332,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_pan
                         __local const lanes* const from =
                                 staged + t * tile_w * SW + (MINIMAL_W ? phase_w : phase_w * DW);
                         __global float* const to = panels
-                                + ((size_t)product_h * PRODUCTS_W + product_w) * OUTPUT_PANEL + (tile + t) * PITCH_OC;
+                                + ((size_t)product_h * PRODUCTS_W + product_w) * OUTPUT_PANEL + (tile + t) * OCT;
                         lanes d[4][4];
                         #pragma unroll
                         for (int h = 0; h < REACH_H; h++) {
@@ -331,7 +351,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_pan
                                 #pragma unroll
                                 for (int h = 0; h < REACH_H; h++) {
                                     if (h < reach_h) {
-                                        LANES_AT(__global, to + (h * PRODUCTS_W + w) * (size_t)OUTPUT_PANEL) = d[h][w];
+                                        store_channels(to + (h * PRODUCTS_W + w) * (size_t)OUTPUT_PANEL, d[h][w]);
                                     }
                                 }
                             }
@@ -364,7 +384,7 @@ FLATTENED void add_products(
         }
         #pragma unroll
         for (int o = 0; o < OCT; o++) {
-            const lanes g = (lanes)(d[t * PITCH_OC + o]);
+            const lanes g = (lanes)(d[t * OCT + o]);
             #pragma unroll
             for (int v = 0; v < V; v++) {
                 sums[o * V + v] = plus_product(sums[o * V + v], g, factor[v]);
@@ -448,7 +468,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_pan
         __global const float* const x =
                 inputs + ((size_t)b * (GROUPS * IC_TILES) + get_global_id(0)) * (SLOTS_H * SLOTS_W * INPUT_PANEL);
         __global const float* const d = gradients
-                + ((size_t)b * GROUPS + group) * ((size_t)KD * PRODUCTS_H * PRODUCTS_W * OUTPUT_PANEL) + first_of_panel;
+                + ((size_t)b * GROUPS + group) * ((size_t)KD * PRODUCTS_H * PRODUCTS_W * OUTPUT_PANEL)
+                + first_of_panel * TILES;
         for (int row = 0; row < count_rows; row++) {
             const int kd = (first_row + row) / PHASES_H;
             const int phase_h = first_row + row - kd * PHASES_H;

@@ -15,7 +15,7 @@ import java.util.List;
  * @param minimalHeight whether the height has fewer products
  * @param minimalWidth whether the width has
  * @param vectors vectors of input channels of a register tile
- * @param outTile output channels of a register tile
+ * @param outTile output channels of a register tile: as many as lanes, a half or a quarter
  * @param phaseRows rows of phases of a work-item
  * @param tiles tiles of a batch
  * @param run tiles that are transformed at once
@@ -37,13 +37,16 @@ record WeightGradientPanels(
         int outs)
         implements WeightGradientVariant {
     private static final int MOST_VECTORS = 8;
-    private static final int MOST_OUT = 16;
     /** Tiles whose products are summed on their own. */
     private static final int BATCH = 64;
     /** The latency of a multiply-add over its throughput of one a cycle. */
     private static final int LEAST_ITERATION = 8;
     /** Cycles of a turn of the inner loop beside its multiply-adds. */
     private static final double LOOP = 1.5;
+    /** What each vector of inputs adds, which comes from the second-level cache, and each output gradient. */
+    private static final double VECTOR = 0.6;
+
+    private static final double SCALAR = 0.1;
     /** Sums of a work-item, and what one stages, in the second-level cache. */
     private static final long KEPT_BYTES = 192 << 10;
 
@@ -54,8 +57,6 @@ record WeightGradientPanels(
     private static final int ITEMS = 12;
     /** Floats between panels, as the kernel has it. */
     private static final int GAP = 16;
-    /** A row of output channels that is a multiple of this apart from the next makes them share cache sets. */
-    private static final int SHARED = 128;
 
     /** Whether an axis can have fewer products. */
     static boolean canBeMinimal(Axis axis) {
@@ -77,9 +78,12 @@ record WeightGradientPanels(
         double least = Double.POSITIVE_INFINITY;
         int mostVectors = (int) Math.min(MOST_VECTORS, Grid.tiles(layer.ic(), processor.lanes()));
         for (int v = 1; v <= mostVectors; v++) {
-            for (int o = 1; o <= Math.min(Math.min(layer.oc(), MOST_OUT), (processor.registers() - 2 - v) / v); o++) {
+            for (int o = processor.lanes() / 4; o <= processor.lanes(); o *= 2) {
+                if (o > (processor.registers() - 2 - v) / v) {
+                    break;
+                }
                 int sums = v * o;
-                double iteration = Math.max(Math.max(sums, v + o), LEAST_ITERATION) + 0.1 * (v + o) + LOOP;
+                double iteration = Math.max(Math.max(sums, v + o), LEAST_ITERATION) + VECTOR * v + SCALAR * o + LOOP;
                 double cost =
                         iteration * Grid.tiles(layer.ic(), v * (long) processor.lanes()) * Grid.tiles(layer.oc(), o);
                 if (cost < least * 0.999) {
@@ -229,8 +233,7 @@ record WeightGradientPanels(
     }
 
     private int pitch() {
-        int pitch = (int) Grid.tiles(outs, processor.lanes()) * processor.lanes();
-        return pitch % SHARED == 0 ? pitch + processor.lanes() : pitch;
+        return (int) Grid.tiles(outs, processor.lanes()) * processor.lanes();
     }
 
     private long inputFloats() {
@@ -242,15 +245,13 @@ record WeightGradientPanels(
                 * (tiles * vectors * processor.lanes() + GAP);
     }
 
-    /** With what a tile of output channels reads, and drops, beyond the last. */
     private long outputFloats() {
         return (long) batches
-                        * layer.groups()
-                        * layer.depth().kernel()
-                        * products(layer.height(), minimalHeight)
-                        * products(layer.width(), minimalWidth)
-                        * (tiles * pitch() + GAP)
-                + MOST_OUT;
+                * layer.groups()
+                * layer.depth().kernel()
+                * products(layer.height(), minimalHeight)
+                * products(layer.width(), minimalWidth)
+                * (tiles * pitch() + GAP);
     }
 
     private long stagedBytes() {

@@ -100,7 +100,7 @@ class GradientVariantTest {
                 minimal && WeightGradientPanels.canBeMinimal(layer.height()),
                 minimal && WeightGradientPanels.canBeMinimal(layer.width()),
                 2,
-                3);
+                4);
     }
 
     /** A choice that needs no device but what the rules know of it. */
