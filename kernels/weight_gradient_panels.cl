@@ -493,7 +493,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_pan
         }
     }
 
-    for (int row = 0; row < count_rows && TAPS_H * TAPS_W > 1; row++) {
+    for (int row = 0; TAPS_H * TAPS_W > 1 && row < count_rows; row++) {
         const int taps_h = phase_taps(REMAINDER(first_row + row, PHASES_H, (first_row + row) / PHASES_H), KH, SH, TAPS_H);
         __local lanes* sum = kept + row * row_sums * SUMS;
         for (int phase_w = 0; phase_w < PHASES_W; phase_w++) {
@@ -527,11 +527,15 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_pan
         }
     }
 
-    // Where the taps of a row are among the sums.
+    // Where the taps of a row are among the sums. Phase by phase: of a remainder of kw LLVM makes a counter of so few bits that
+    // it wraps, which Oclgrind gets wrong.
     int columns[KW];
-    for (int kw = 0; kw < KW; kw++) {
-        const int tap = MINIMAL_W ? kw / SW : 0;
-        columns[kw] = (sums_before(kw - tap * SW, KW, SW, TAPS_W, TILE_W) + tap) * SUMS;
+    for (int phase_w = 0, before = 0; phase_w < PHASES_W; phase_w++) {
+        const int taps_w = phase_taps(phase_w, KW, SW, TAPS_W);
+        for (int tap = 0; tap < taps_w; tap++) {
+            columns[tap * SW + phase_w] = (before + tap) * SUMS;
+        }
+        before += phase_sums(taps_w, TILE_W);
     }
     const size_t channel = (size_t)OC_PER_GROUP * KD * KH * KW;
     // Channels outermost: their weights may lie a power of two apart and then share cache sets.
