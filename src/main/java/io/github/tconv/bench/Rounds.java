@@ -16,14 +16,15 @@ import org.jspecify.annotations.Nullable;
  * @param patience how many times as long to go on, at most, if other processes disturb
  * @param pauseMillis how long to leave the processor to a contender's threads that still spin after its call, before
  *     the next one is called
- * @param callsBefore calls of a contender before the one that is timed, in each turn
+ * @param loopMillis how long a contender, and the peak, is called again and again in its turn before the call that is
+ *     timed
  * @param peak measures the device's peak in GFLOP/s, or null where there is none to measure
  */
 public record Rounds(
         double seconds,
         double patience,
         double pauseMillis,
-        int callsBefore,
+        double loopMillis,
         @Nullable DoubleSupplier peak) {
     private static final int LEAST_ROUNDS = 5;
     private static final double WARM_UP_SHARE = 0.2;
@@ -150,13 +151,18 @@ public record Rounds(
         for (int i = 0; i < lanes.size(); i++) {
             pause();
             int lane = (round + i) % lanes.size();
-            for (int before = 0; before < callsBefore; before++) {
-                double unused = lanes.get(lane).call();
-            }
-            milliseconds[lane] = lanes.get(lane).call();
+            milliseconds[lane] = lastOfLoop(lanes.get(lane)::call);
         }
         pause();
-        return new Round(List.of(milliseconds), peak == null ? Double.NaN : peak.getAsDouble());
+        return new Round(List.of(milliseconds), peak == null ? Double.NaN : lastOfLoop(peak));
+    }
+
+    private double lastOfLoop(DoubleSupplier call) {
+        long start = System.nanoTime();
+        while (System.nanoTime() - start < loopMillis * 1e6) {
+            double unused = call.getAsDouble();
+        }
+        return call.getAsDouble();
     }
 
     private void pause() {

@@ -108,13 +108,14 @@ public final class BenchOptions {
     private double pause;
 
     @Option(
-            names = "--calls-before",
-            paramLabel = "N",
+            names = "--loop",
+            paramLabel = "MS",
             defaultValue = "0",
             description =
-                    "How often to call a contender in its turn before the call that is timed: with 1 its threads are awake"
-                            + " and its data near, as in a loop of its own; ${DEFAULT-VALUE} by default.")
-    private int callsBefore;
+                    "How long to call a contender in its turn, again and again, before the call that is timed: with 100 the"
+                            + " processors run at their full speed and its data are near, as in a training;"
+                            + " ${DEFAULT-VALUE} by default.")
+    private double loop;
 
     @Option(names = "--json", paramLabel = "FILE", description = "Where to write every sample.")
     private @Nullable Path json;
@@ -185,7 +186,7 @@ public final class BenchOptions {
         check("seconds", seconds > 0, seconds);
         check("patience", patience >= 1, patience);
         check("pause", pause >= 0, pause);
-        check("calls before", callsBefore >= 0, callsBefore);
+        check("loop", loop >= 0, loop);
         List<BenchmarkLayer> chosen = chosen();
         try (AtomicFile file = json == null ? null : AtomicFile.create(json)) {
             BenchmarkReport report = measure(chosen, peers, threads, err);
@@ -299,8 +300,7 @@ public final class BenchOptions {
         try (Engine engine = Tconv.open(selector)) {
             List<Entrant> entrants =
                     Stream.concat(Ours.on(engine).stream(), peers.stream()).toList();
-            Rounds rounds =
-                    new Rounds(seconds, patience, pause, callsBefore, peak.isPresent() ? peak.get()::gflops : null);
+            Rounds rounds = new Rounds(seconds, patience, pause, loop, peak.isPresent() ? peak.get()::gflops : null);
             List<LayerResult> results = new ArrayList<>();
             for (BenchmarkLayer layer : chosen) {
                 err.printf("%d of %d: %s%n", results.size() + 1, chosen.size(), layer.name());

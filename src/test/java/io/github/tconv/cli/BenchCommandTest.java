@@ -88,7 +88,7 @@ class BenchCommandTest {
                     --seconds 0             | seconds must be positive: 0.0
                     --patience 0.5          | patience must be at least 1: 0.5
                     --pause -1              | pause must be at least 0: -1.0
-                    --calls-before -1       | calls before must be at least 0: -1.0
+                    --loop -1               | loop must be at least 0: -1.0
                     --device nowhere        | device must be
                     """)
     void aMistakeIsOneLineAndWritesNothing(String mistake, String message) {
