@@ -1,13 +1,10 @@
 // channels.cl: what the kernels whose lanes are output channels share (forward_clane.cl, forward_winograd.cl); the host
-// prepends it to them, after common.cl. Their input is staged once, channels innermost:
+// prepends it to them, after common.cl and transpose.cl. Their input is staged once, channels innermost:
 //   staged (N, ID, IH, width, PIXEL), then one more row, all zeros, which stands for every row outside the input.
 //     Position x of a row is input position x - begin; those outside the input are zeros.
 // Their sums leave through a private tile (positions, TILE_OC), from where store_row transposes them into rows.
 // Functions that may stay calls keep restrict from their parameters: Oclgrind does not know what becomes of it.
 // Constants: LANES, V, the vectors of a work-item's output channels.
-
-// Sums in a function that stays one live in memory, and PoCL's compiler cuts its vectors in halves.
-#define FLATTENED inline __attribute__((always_inline))
 
 #define CONCATENATE(a, b) a##b
 #define VECTOR_TYPE(lanes) CONCATENATE(float, lanes)
@@ -51,60 +48,7 @@ inline int tap_offset(const int phase, const int k, const int stride, const int 
     return offset * stride == spread ? offset : NO_TAP;
 }
 
-// Turns four vectors of four channels into four vectors of four positions.
-inline void transpose4(float4* a, float4* b, float4* c, float4* d) {
-    const float4 ab0 = (float4)((*a).s0, (*b).s0, (*a).s1, (*b).s1);
-    const float4 ab2 = (float4)((*a).s2, (*b).s2, (*a).s3, (*b).s3);
-    const float4 cd0 = (float4)((*c).s0, (*d).s0, (*c).s1, (*d).s1);
-    const float4 cd2 = (float4)((*c).s2, (*d).s2, (*c).s3, (*d).s3);
-    *a = (float4)(ab0.s01, cd0.s01);
-    *b = (float4)(ab0.s23, cd0.s23);
-    *c = (float4)(ab2.s01, cd2.s01);
-    *d = (float4)(ab2.s23, cd2.s23);
-}
-
-// Turns eight vectors of eight channels into eight vectors of eight positions.
-inline void transpose8(float8 v[8]) {
-    float8 pairs[8];
-#pragma unroll
-    for (int i = 0; i < 8; i += 2) {
-        const float8 a = v[i];
-        const float8 b = v[i + 1];
-        pairs[i] = (float8)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5);
-        pairs[i + 1] = (float8)(a.s2, b.s2, a.s3, b.s3, a.s6, b.s6, a.s7, b.s7);
-    }
-    float8 fours[8];
-#pragma unroll
-    for (int i = 0; i < 8; i += 4) {
-#pragma unroll
-        for (int j = 0; j < 2; j++) {
-            const float8 a = pairs[i + j];
-            const float8 b = pairs[i + j + 2];
-            fours[i + 2 * j] = (float8)(a.s01, b.s01, a.s45, b.s45);
-            fours[i + 2 * j + 1] = (float8)(a.s23, b.s23, a.s67, b.s67);
-        }
-    }
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-        v[i] = (float8)(fours[i].lo, fours[i + 4].lo);
-        v[i + 4] = (float8)(fours[i].hi, fours[i + 4].hi);
-    }
-}
-
-// Moves four positions of four channels, the first of both at from and to.
-inline void stage_block(__global const float* from, const size_t plane, __global float* to) {
-    float4 a = vload4(0, from);
-    float4 b = vload4(0, from + plane);
-    float4 c = vload4(0, from + 2 * plane);
-    float4 d = vload4(0, from + 3 * plane);
-    transpose4(&a, &b, &c, &d);
-    vstore4(a, 0, to);
-    vstore4(b, 0, to + PIXEL);
-    vstore4(c, 0, to + 2 * PIXEL);
-    vstore4(d, 0, to + 3 * PIXEL);
-}
-
-// The same for eight positions of eight channels.
+// Moves eight positions of eight channels, the first of both at from and to.
 inline void stage_block8(__global const float* from, const size_t plane, __global float* to) {
     float8 v[8];
 #pragma unroll
@@ -154,7 +98,7 @@ inline void stage_row(
             const int x = min(next, end - 4);
 #pragma unroll
             for (int ic = 0; ic < STAGE_IC; ic += 4) {
-                stage_block(from + ic * plane + (x - begin), plane, to + (size_t)x * PIXEL + ic);
+                transpose_block_to_global(from + ic * plane + (x - begin), plane, to + (size_t)x * PIXEL + ic, PIXEL);
             }
         }
         return;

@@ -1,22 +1,10 @@
-// gradient_lanes.cl: what the fast gradient kernels share; the host prepends it, after common.cl and lanes.cl.
+// gradient_lanes.cl: what the fast gradient kernels share; the host prepends it, after transpose.cl and lanes.cl.
 // Constants: SHUFFLE 1: split phases within registers; 0: through memory. PREFETCH 1: stage_panel asks for lines ahead.
 
 // sum + a * b. A function with such vectors in its signature, once inlined, makes LLVM keep them whole in the kernel; without
 // one it cuts them in halves, and has too few registers for these.
 FLATTENED lanes plus_product(const lanes sum, const lanes a, const lanes b) {
     return sum + a * b;
-}
-
-// Turns four vectors of four channels into four vectors of four positions, and back.
-FLATTENED void transpose4(float4* a, float4* b, float4* c, float4* d) {
-    const float4 ab0 = (float4)((*a).s0, (*b).s0, (*a).s1, (*b).s1);
-    const float4 ab2 = (float4)((*a).s2, (*b).s2, (*a).s3, (*b).s3);
-    const float4 cd0 = (float4)((*c).s0, (*d).s0, (*c).s1, (*d).s1);
-    const float4 cd2 = (float4)((*c).s2, (*d).s2, (*c).s3, (*d).s3);
-    *a = (float4)(ab0.s01, cd0.s01);
-    *b = (float4)(ab0.s23, cd0.s23);
-    *c = (float4)(ab2.s01, cd2.s01);
-    *d = (float4)(ab2.s23, cd2.s23);
 }
 
 // Floats of a cache line; channels between the one that is copied and the one whose line is asked for.
@@ -40,19 +28,9 @@ FLATTENED void stage_panel(
                 }
             }
 #endif
-            float4 a = vload4(0, row + x);
-            float4 b = vload4(0, row + plane + x);
-            float4 e = vload4(0, row + 2 * plane + x);
-            float4 f = vload4(0, row + 3 * plane + x);
-            transpose4(&a, &b, &e, &f);
-            vstore4(a, 0, panel + x * width + c);
-            vstore4(b, 0, panel + (x + 1) * width + c);
-            vstore4(e, 0, panel + (x + 2) * width + c);
-            vstore4(f, 0, panel + (x + 3) * width + c);
+            transpose_block_to_local(row + x, plane, panel + x * width + c, width);
         }
-        for (; x < count; x++) {
-            vstore4((float4)(row[x], row[plane + x], row[2 * plane + x], row[3 * plane + x]), 0, panel + x * width + c);
-        }
+        transpose_rest_to_local(row, plane, x, count, panel + c, width);
     }
     for (; c < width; c++) {
         for (int x = 0; x < count; x++) {

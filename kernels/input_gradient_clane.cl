@@ -49,25 +49,8 @@ __kernel void input_gradient_clane_pack(__global const float* restrict weight, _
     for (; c + 4 <= count; c += 4) {
         // Channels outermost: their rows may be a power of two apart and then share cache sets.
         for (int row = 0; row < KD * KH; row++) {
-            __global const float* const taps = from + c * channel + row * KW;
-            __global float* const lane = to + (size_t)row * PACKED_ROW + c;
-            int kw = 0;
-            for (; kw + 4 <= KW; kw += 4) {
-                float4 t0 = vload4(0, taps + kw);
-                float4 t1 = vload4(0, taps + channel + kw);
-                float4 t2 = vload4(0, taps + 2 * channel + kw);
-                float4 t3 = vload4(0, taps + 3 * channel + kw);
-                transpose4(&t0, &t1, &t2, &t3);
-                vstore4(t0, 0, lane + kw * TILE_IC);
-                vstore4(t1, 0, lane + (kw + 1) * TILE_IC);
-                vstore4(t2, 0, lane + (kw + 2) * TILE_IC);
-                vstore4(t3, 0, lane + (kw + 3) * TILE_IC);
-            }
-            for (; kw < KW; kw++) {
-                vstore4(
-                        (float4)(taps[kw], taps[channel + kw], taps[2 * channel + kw], taps[3 * channel + kw]), 0,
-                        lane + kw * TILE_IC);
-            }
+            transpose_row_to_global(
+                    from + c * channel + row * KW, channel, KW, to + (size_t)row * PACKED_ROW + c, TILE_IC);
         }
     }
     for (; c < TILE_IC; c++) {

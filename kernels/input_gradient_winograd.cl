@@ -17,8 +17,7 @@
 // Constants: those of winograd for the folded pass, whose OC are the layer's input channels, and
 //   WHOLE_K. WHOLE_S. WHOLE_P.  the layer's own kernel, stride and padding
 
-#define ROW_PHASES (WHOLE_SD * WHOLE_SH)
-#define PHASES (ROW_PHASES * WHOLE_SW)
+#define PHASES (WHOLE_SD * WHOLE_SH * WHOLE_SW)
 #define WHOLE_OC_PER_GROUP (IC_PER_GROUP / PHASES)
 #define STAGED_BLOCKS CEIL_DIV(WHOLE_OC_PER_GROUP, STAGE_IC)
 
@@ -37,24 +36,7 @@ FLATTENED void load_taps(__global const float* from, const size_t channel, const
     const int size = WHOLE_KH * WHOLE_KW;
     int lane = 0;
     for (; lane + 4 <= count; lane += 4) {
-        __global const float* const first = from + lane * channel;
-        int tap = 0;
-        for (; tap + 4 <= size; tap += 4) {
-            float4 a = vload4(0, first + tap);
-            float4 b = vload4(0, first + channel + tap);
-            float4 c = vload4(0, first + 2 * channel + tap);
-            float4 d = vload4(0, first + 3 * channel + tap);
-            transpose4(&a, &b, &c, &d);
-            vstore4(a, 0, taps + tap * LANES + lane);
-            vstore4(b, 0, taps + (tap + 1) * LANES + lane);
-            vstore4(c, 0, taps + (tap + 2) * LANES + lane);
-            vstore4(d, 0, taps + (tap + 3) * LANES + lane);
-        }
-        for (; tap < size; tap++) {
-            for (int i = 0; i < 4; i++) {
-                taps[tap * LANES + lane + i] = first[i * channel + tap];
-            }
-        }
+        transpose_row_to_private(from + lane * channel, channel, size, taps + lane, LANES);
     }
     for (; lane < LANES; lane++) {
         for (int tap = 0; tap < size; tap++) {

@@ -73,7 +73,7 @@ final class ChannelLaneVariant implements ForwardVariant {
 
     @Override
     public List<String> sources() {
-        return List.of("common", "channels", "forward_clane");
+        return List.of("common", "transpose", "channels", "forward_clane");
     }
 
     @Override

@@ -82,7 +82,7 @@ final class InputGradientChannelLane implements ForwardVariant {
 
     @Override
     public List<String> sources() {
-        return List.of("common", "lanes", "gradient_lanes", "input_gradient_clane");
+        return List.of("common", "transpose", "lanes", "gradient_lanes", "input_gradient_clane");
     }
 
     @Override

@@ -155,7 +155,7 @@ final class InputGradientWinograd implements ForwardVariant {
 
     @Override
     public List<String> sources() {
-        return List.of("common", "channels", "forward_winograd", "input_gradient_winograd");
+        return List.of("common", "transpose", "channels", "forward_winograd", "input_gradient_winograd");
     }
 
     @Override

@@ -71,7 +71,7 @@ final class InputGradientXLane implements ForwardVariant {
 
     @Override
     public List<String> sources() {
-        return List.of("common", "lanes", "gradient_lanes", "input_gradient_xlane");
+        return List.of("common", "transpose", "lanes", "gradient_lanes", "input_gradient_xlane");
     }
 
     @Override

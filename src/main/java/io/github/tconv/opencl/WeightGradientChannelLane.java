@@ -171,7 +171,7 @@ record WeightGradientChannelLane(
 
     @Override
     public List<String> sources() {
-        return List.of("common", "lanes", "gradient_lanes", "weight_gradient_clane");
+        return List.of("common", "transpose", "lanes", "gradient_lanes", "weight_gradient_clane");
     }
 
     @Override

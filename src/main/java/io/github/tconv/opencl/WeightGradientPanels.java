@@ -283,7 +283,7 @@ record WeightGradientPanels(
 
     @Override
     public List<String> sources() {
-        return List.of("common", "lanes", "gradient_lanes", "weight_gradient_panels");
+        return List.of("common", "transpose", "lanes", "gradient_lanes", "weight_gradient_panels");
     }
 
     @Override

@@ -137,7 +137,7 @@ record WeightGradientXLane(
 
     @Override
     public List<String> sources() {
-        return List.of("common", "lanes", "gradient_lanes", "weight_gradient_xlane");
+        return List.of("common", "transpose", "lanes", "gradient_lanes", "weight_gradient_xlane");
     }
 
     @Override

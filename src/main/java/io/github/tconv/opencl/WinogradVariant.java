@@ -112,7 +112,7 @@ final class WinogradVariant implements ForwardVariant {
 
     @Override
     public List<String> sources() {
-        return List.of("common", "channels", "forward_winograd");
+        return List.of("common", "transpose", "channels", "forward_winograd");
     }
 
     @Override
