@@ -8,29 +8,10 @@ import java.util.List;
  * {@code weight_gradient_clane.cl}: the lanes of a vector are input channels. For layers with at least some of them a
  * group.
  *
- * @param layer the layer
  * @param processor the processor
- * @param vectors vectors of input channels of a register tile
- * @param outTile output channels of a register tile
- * @param taps taps of a row of a register tile
- * @param inTiles register tiles of input channels of a work-item
- * @param outTiles register tiles of output channels of a work-item
- * @param tapDepth taps of the depth of a work-item
- * @param tapHeight taps of the height of a work-item
- * @param cut how the sum is cut
+ * @param share what a work-item computes
  */
-record WeightGradientChannelLane(
-        LayerShape layer,
-        Processor processor,
-        int vectors,
-        int outTile,
-        int taps,
-        int inTiles,
-        int outTiles,
-        int tapDepth,
-        int tapHeight,
-        SumBlocks cut)
-        implements WeightGradientVariant {
+record WeightGradientChannelLane(Processor processor, BatchShare share) implements WeightGradientVariant {
     private static final int MOST_VECTORS = 4;
     /** The latency of a multiply-add over its throughput of one a cycle. */
     private static final int LEAST_ITERATION = 8;
@@ -79,127 +60,70 @@ record WeightGradientChannelLane(
                 * Grid.tiles(kernel, taps);
     }
 
-    /** The variant with a certain register tile and batch, for whoever knows better than the rule. */
+    /**
+     * The variant with a certain register tile and batch, for whoever knows better than the rule.
+     *
+     * @param vectors vectors of input channels
+     */
     static WeightGradientChannelLane of(
-            Problem problem, Processor processor, int vectors, int outTile, int taps, SumBlocks batch) {
+            Problem problem, Processor processor, int vectors, int outputs, int taps, SumBlocks batch) {
         LayerShape layer = LayerShape.of(problem.layer());
-        WeightGradientChannelLane one = new WeightGradientChannelLane(
-                layer,
-                processor,
-                vectors,
-                outTile,
-                taps,
-                1,
-                1,
-                layer.depth().kernel(),
-                layer.height().kernel(),
-                batch);
-        while (one.tapDepth > 1 && !one.fits()) {
-            one = one.with(1, 1, (one.tapDepth + 1) / 2, one.tapHeight, one.cut);
-        }
-        while (one.tapHeight > 1 && !one.fits()) {
-            one = one.with(1, 1, 1, (one.tapHeight + 1) / 2, one.cut);
-        }
-        while (one.cut.canShrink() && !one.fits()) {
-            one = one.with(1, 1, 1, 1, one.cut.shrunk());
-        }
-        int all = (int) Grid.tiles(layer.oc(), outTile);
+        BatchShare.Tile tile = new BatchShare.Tile(vectors * processor.lanes(), outputs, taps);
+        BatchShare share = BatchShare.fitting(layer, tile, batch, any -> fits(any, processor));
         int most = 1;
-        while (most < all
-                && one.with(1, most + 1, one.tapDepth, one.tapHeight, one.cut).fits()) {
+        while (most < share.allOutTiles() && fits(share.with(1, most + 1), processor)) {
             most++;
         }
         // Chunks of equal sizes.
-        int outTiles = (int) Grid.tiles(all, Grid.tiles(all, most));
-        int allIn = (int) Grid.tiles(layer.ic(), (long) vectors * processor.lanes());
+        int out = (int) Grid.tiles(share.allOutTiles(), Grid.tiles(share.allOutTiles(), most));
         int mostIn = 1;
-        while (mostIn < allIn
-                && one.with(mostIn + 1, outTiles, one.tapDepth, one.tapHeight, one.cut)
-                        .fits()) {
+        while (mostIn < share.allInTiles() && fits(share.with(mostIn + 1, out), processor)) {
             mostIn++;
         }
-        int inTiles = (int) Grid.tiles(allIn, Grid.tiles(allIn, mostIn));
-        WeightGradientChannelLane whole = one.with(inTiles, outTiles, one.tapDepth, one.tapHeight, one.cut);
-        return whole.with(
-                inTiles,
-                outTiles,
-                one.tapDepth,
-                one.tapHeight,
-                one.cut.cut(problem, whole.tapChunks() * whole.channelChunks()));
+        int in = (int) Grid.tiles(share.allInTiles(), Grid.tiles(share.allInTiles(), mostIn));
+        return new WeightGradientChannelLane(processor, share.with(in, out).cut(problem));
     }
 
-    private WeightGradientChannelLane with(int in, int out, int ofDepth, int ofHeight, SumBlocks blocks) {
-        return new WeightGradientChannelLane(
-                layer, processor, vectors, outTile, taps, in, out, ofDepth, ofHeight, blocks);
-    }
-
-    private boolean fits() {
-        Axis width = layer.width();
-        long chunks = Grid.tiles(width.kernel(), taps);
-        long rows = (long) tapDepth * tapHeight;
-        long kept =
-                (long) inTiles * outTiles * rows * chunks * outTile * taps * vectors * processor.lanes() * Float.BYTES;
-        long row = (cut.segment() - 1L) * width.stride() + (chunks * taps - 1) * width.dilation() + 1;
-        long pitch = Grid.tiles(row, processor.lanes()) * processor.lanes();
-        long height = (cut.rows() - 1L) * layer.height().stride()
-                + (tapHeight - 1L) * layer.height().dilation()
+    private static boolean fits(BatchShare share, Processor processor) {
+        Axis width = share.layer().width();
+        long kept = share.sums() * Float.BYTES;
+        long row = (share.cut().segment() - 1L) * width.stride()
+                + (share.rowTiles() * share.tile().taps() - 1) * width.dilation()
                 + 1;
-        long patch = (long) outTiles * outTile * cut.images() * tapDepth * height * pitch * Float.BYTES;
+        long pitch = Grid.tiles(row, processor.lanes()) * processor.lanes();
+        long patch = share.patchRows() * pitch * Float.BYTES;
         long local = processor.localBytes() * 3 / 4;
-        long panel =
-                (long) inTiles * cut.images() * cut.rows() * cut.segment() * vectors * processor.lanes() * Float.BYTES;
+        long panel = share.panelFloats() * Float.BYTES;
         return kept <= Math.min(KEPT_BYTES, local / 3)
                 && patch <= Math.min(PATCH_BYTES, local / 3)
-                && (inTiles == 1 || panel <= Math.min(PANEL_BYTES, local / 3));
+                && (share.inTiles() == 1 || panel <= Math.min(PANEL_BYTES, local / 3));
     }
 
     /** Whether a work-item holds all sums of a group, so that each value of a batch is copied once. */
     boolean readsOnce() {
-        return tapChunks() * channelChunks() == layer.groups();
-    }
-
-    private long tapChunks() {
-        return Grid.tiles(layer.depth().kernel(), tapDepth)
-                * Grid.tiles(layer.height().kernel(), tapHeight);
-    }
-
-    private long channelChunks() {
-        return layer.groups()
-                * Grid.tiles(layer.ic(), (long) inTiles * vectors * processor.lanes())
-                * Grid.tiles(layer.oc(), (long) outTiles * outTile);
+        return share.readsOnce();
     }
 
     @Override
     public List<String> sources() {
-        return List.of("common", "transpose", "lanes", "gradient_lanes", "weight_gradient_clane");
+        return List.of("common", "transpose", "lanes", "gradient_lanes", "batches", "weight_gradient_clane");
     }
 
     @Override
     public String constants() {
-        return " -DLANES=%d -DPREFETCH=%d -DSHUFFLE=1 -DV=%d -DOCT=%d -DKWC=%d -DIT=%d -DOT=%d -DTAP_D=%d -DTAP_H=%d -DSEG=%d -DRY=%d -DIMGS=%d"
-                .formatted(
-                        processor.lanes(),
-                        processor.prefetches() ? 1 : 0,
-                        vectors,
-                        outTile,
-                        taps,
-                        inTiles,
-                        outTiles,
-                        tapDepth,
-                        tapHeight,
-                        cut.segment(),
-                        cut.rows(),
-                        cut.images());
+        int vectors = share.tile().inputs() / processor.lanes();
+        return " -DLANES=%d -DPREFETCH=%d -DSHUFFLE=1 -DV=%d"
+                        .formatted(processor.lanes(), processor.prefetches() ? 1 : 0, vectors)
+                + share.constants();
     }
 
     @Override
     public int blocks() {
-        return cut.count();
+        return share.cut().count();
     }
 
     @Override
     public List<Step> steps() {
-        return Step.only(
-                "weight_gradient_clane", NdRange.exactly(cut.count(), tapChunks(), channelChunks()), cut.batches());
+        return share.steps("weight_gradient_clane");
     }
 }

@@ -65,8 +65,8 @@ class GradientVariantTest {
                         problem, Processor.of(device), 2, 2, 2, new SumBlocks(4, 2, 2, 1, 1)));
         rules.put(
                 "x-lane, cut",
-                (problem, device) ->
-                        WeightGradientXLane.of(problem, Processor.of(device), 2, 2, 2, new SumBlocks(16, 2, 2, 1, 1)));
+                (problem, device) -> WeightGradientXLane.of(
+                        problem, Processor.of(device), new BatchShare.Tile(2, 2, 2), new SumBlocks(16, 2, 2, 1, 1)));
         for (boolean minimal : new boolean[] {false, true}) {
             rules.put(
                     minimal ? "panels, minimal" : "panels",
