@@ -8,34 +8,8 @@ import java.util.List;
 /**
  * {@code weight_gradient_panels.cl}: a product of packed matrices, with fewer multiplications on the axes that are minimal.
  * The lanes of a vector are input channels.
- *
- * @param problem the problem
- * @param layer its layer
- * @param processor the processor
- * @param minimalHeight whether the height has fewer products
- * @param minimalWidth whether the width has
- * @param vectors vectors of input channels of a register tile
- * @param outTile output channels of a register tile: as many as lanes, a half or a quarter
- * @param phaseRows rows of phases of a work-item
- * @param tiles tiles of a batch
- * @param run tiles that are transformed at once
- * @param batches batches that are in the panels at once
- * @param outs output channels that are, of each group
  */
-record WeightGradientPanels(
-        Problem problem,
-        LayerShape layer,
-        Processor processor,
-        boolean minimalHeight,
-        boolean minimalWidth,
-        int vectors,
-        int outTile,
-        int phaseRows,
-        int tiles,
-        int run,
-        int batches,
-        int outs)
-        implements WeightGradientVariant {
+final class WeightGradientPanels implements WeightGradientVariant {
     private static final int MOST_VECTORS = 8;
     /** Tiles whose products are summed on their own. */
     private static final int BATCH = 64;
@@ -58,23 +32,65 @@ record WeightGradientPanels(
     /** Floats between panels, as the kernel has it. */
     private static final int GAP = 16;
 
-    /** Whether an axis can have fewer products. */
-    static boolean canBeMinimal(Axis axis) {
-        int taps = (int) Grid.tiles(axis.kernel(), axis.stride());
-        return axis.dilation() == 1 && (taps == 2 || taps == 3);
+    private final Problem problem;
+    private final LayerShape layer;
+    private final Processor processor;
+    private final PanelAxis height;
+    private final PanelAxis width;
+    private final RegisterTile tile;
+    private final Batch batch;
+    private final Panel panel;
+    /** Rows of phases of a work-item. */
+    private final int phaseRows;
+
+    /**
+     * The sums in registers.
+     *
+     * @param vectors vectors of input channels
+     * @param outs output channels: as many as lanes, a half or a quarter
+     */
+    record RegisterTile(int vectors, int outs) {}
+
+    /**
+     * The positions whose products are summed on their own.
+     *
+     * @param tiles tiles of the input
+     * @param run tiles that are transformed at once
+     */
+    record Batch(int tiles, int run) {}
+
+    /**
+     * What is in the panels at once.
+     *
+     * @param batches batches of the input
+     * @param outs output channels of each group
+     */
+    record Panel(int batches, int outs) {}
+
+    private WeightGradientPanels(
+            Problem problem,
+            Processor processor,
+            PanelAxis height,
+            PanelAxis width,
+            RegisterTile tile,
+            Batch batch,
+            Panel panel,
+            int phaseRows) {
+        this.problem = problem;
+        this.layer = LayerShape.of(problem.layer());
+        this.processor = processor;
+        this.height = height;
+        this.width = width;
+        this.tile = tile;
+        this.batch = batch;
+        this.panel = panel;
+        this.phaseRows = phaseRows;
     }
 
     /** The variant with fewer products on every axis that can have them. */
     static WeightGradientPanels suiting(Problem problem, Processor processor) {
         LayerShape layer = LayerShape.of(problem.layer());
-        return suiting(problem, processor, canBeMinimal(layer.height()), canBeMinimal(layer.width()));
-    }
-
-    private static WeightGradientPanels suiting(
-            Problem problem, Processor processor, boolean minimalHeight, boolean minimalWidth) {
-        LayerShape layer = LayerShape.of(problem.layer());
-        int vectors = 1;
-        int outTile = 1;
+        RegisterTile best = new RegisterTile(1, 1);
         double least = Double.POSITIVE_INFINITY;
         int mostVectors = (int) Math.min(MOST_VECTORS, Grid.tiles(layer.ic(), processor.lanes()));
         for (int v = 1; v <= mostVectors; v++) {
@@ -88,131 +104,67 @@ record WeightGradientPanels(
                         iteration * Grid.tiles(layer.ic(), v * (long) processor.lanes()) * Grid.tiles(layer.oc(), o);
                 if (cost < least * 0.999) {
                     least = cost;
-                    vectors = v;
-                    outTile = o;
+                    best = new RegisterTile(v, o);
                 }
             }
         }
-        return of(problem, processor, minimalHeight, minimalWidth, vectors, outTile);
+        return of(problem, processor, PanelAxis.suiting(layer.height()), PanelAxis.suiting(layer.width()), best);
     }
 
     /** The variant with a certain register tile; the rest is cut so that the caches hold it. */
     static WeightGradientPanels of(
-            Problem problem,
-            Processor processor,
-            boolean minimalHeight,
-            boolean minimalWidth,
-            int vectors,
-            int outTile) {
+            Problem problem, Processor processor, PanelAxis height, PanelAxis width, RegisterTile tile) {
         LayerShape layer = LayerShape.of(problem.layer());
         WeightGradientPanels one = new WeightGradientPanels(
-                problem,
-                layer,
-                processor,
-                minimalHeight,
-                minimalWidth,
-                vectors,
-                outTile,
-                1,
-                BATCH,
-                BATCH,
-                1,
-                layer.oc());
+                problem, processor, height, width, tile, new Batch(BATCH, BATCH), new Panel(1, tile.outs), 1);
         int tiles = BATCH;
         while (tiles > 4 && one.mostTiles() <= tiles / 2) {
             tiles /= 2;
         }
-        one = one.with(1, tiles, tiles, 1, layer.oc());
-        int run = tiles;
-        while (run > 1 && one.with(1, tiles, run, 1, layer.oc()).stagedBytes() > STAGED_BYTES) {
-            run /= 2;
+        one = one.with(new Batch(tiles, tiles));
+        while (one.batch.run > 1 && one.stagedBytes() > STAGED_BYTES) {
+            one = one.with(new Batch(tiles, one.batch.run / 2));
         }
-        one = one.with(1, tiles, run, 1, outTile);
         long most = Math.max(1, Math.min(WORKSPACE / one.inputFloats(), WORKSPACE / one.outputFloats()));
         long all = one.allBatches();
         int batches = (int) Grid.tiles(all, Grid.tiles(all, most));
-        long outTiles = Grid.tiles(layer.oc(), outTile);
-        long ranges = 1;
-        int outs = (int) outTiles * outTile;
-        while (outs > outTile && one.with(1, tiles, run, batches, outs).outputFloats() > WORKSPACE) {
-            ranges++;
-            outs = (int) Grid.tiles(outTiles, ranges) * outTile;
+        long outTiles = Grid.tiles(layer.oc(), tile.outs);
+        one = one.with(new Panel(batches, (int) outTiles * tile.outs));
+        for (long ranges = 2; one.panel.outs > tile.outs && one.outputFloats() > WORKSPACE; ranges++) {
+            one = one.with(new Panel(batches, (int) Grid.tiles(outTiles, ranges) * tile.outs));
         }
-        int rows = layer.depth().kernel() * phases(layer.height(), minimalHeight);
-        int phaseRows = rows;
-        while (phaseRows > 1
-                && (one.with(phaseRows, tiles, run, batches, outs).keptBytes() > KEPT_BYTES
-                        || one.with(phaseRows, tiles, run, batches, outs)
-                                        .range(outs)
-                                        .items()
-                                < ITEMS)) {
-            phaseRows = (phaseRows + 1) / 2;
+        one = one.with(layer.depth().kernel() * height.phases());
+        while (one.phaseRows > 1
+                && (one.keptBytes() > KEPT_BYTES || one.range(one.panel.outs).items() < ITEMS)) {
+            one = one.with((one.phaseRows + 1) / 2);
         }
-        return one.with(phaseRows, tiles, run, batches, outs);
+        return one;
     }
 
-    private WeightGradientPanels with(int ofPhases, int ofBatch, int ofRun, int atOnce, int channels) {
-        return new WeightGradientPanels(
-                problem,
-                layer,
-                processor,
-                minimalHeight,
-                minimalWidth,
-                vectors,
-                outTile,
-                ofPhases,
-                ofBatch,
-                ofRun,
-                atOnce,
-                channels);
+    /** The same with one batch and one tile of output channels in the panels, as where all together are too large. */
+    WeightGradientPanels batchByBatch() {
+        return with(new Panel(1, tile.outs));
     }
 
-    private static int taps(Axis axis, boolean minimal) {
-        return minimal ? (int) Grid.tiles(axis.kernel(), axis.stride()) : 1;
+    private WeightGradientPanels with(Batch other) {
+        return new WeightGradientPanels(problem, processor, height, width, tile, other, panel, phaseRows);
     }
 
-    private static int phases(Axis axis, boolean minimal) {
-        return minimal ? axis.stride() : axis.kernel();
+    private WeightGradientPanels with(Panel other) {
+        return new WeightGradientPanels(problem, processor, height, width, tile, batch, other, phaseRows);
     }
 
-    private static int tile(Axis axis, boolean minimal) {
-        int taps = taps(axis, minimal);
-        return taps == 1 ? 1 : taps == 2 ? 3 : 2;
-    }
-
-    private static int slots(Axis axis, boolean minimal) {
-        int taps = taps(axis, minimal);
-        return taps == 1 ? 1 : taps == 2 && axis.kernel() % axis.stride() != 0 ? 5 : 4;
-    }
-
-    private static int products(Axis axis, boolean minimal) {
-        return phases(axis, minimal) * (tile(axis, minimal) - 1) + axis.kernel();
-    }
-
-    private static int reach(Axis axis, boolean minimal) {
-        return tile(axis, minimal) + taps(axis, minimal) - 1;
-    }
-
-    /** The full tiles of an axis of some size. */
-    static int fullTiles(int size, int tile) {
-        int rest = size % tile;
-        return Math.max(size - (rest == 0 ? 0 : tile - rest) * (tile - 1), 0) / tile;
-    }
-
-    /** Its tiles that are short of a position. */
-    static int shortTiles(int size, int tile) {
-        return tile == 1 ? 0 : (int) Grid.tiles(size - fullTiles(size, tile) * (long) tile, tile - 1);
+    private WeightGradientPanels with(int ofPhases) {
+        return new WeightGradientPanels(problem, processor, height, width, tile, batch, panel, ofPhases);
     }
 
     private long tilesOf(boolean shortHeight, boolean shortWidth) {
-        int height = tile(layer.height(), minimalHeight);
-        int width = tile(layer.width(), minimalWidth);
         int h = problem.inputSize(1);
         int w = problem.inputSize(2);
         return (long) problem.batch()
                 * problem.inputSize(0)
-                * (shortHeight ? shortTiles(h, height) : fullTiles(h, height))
-                * (shortWidth ? shortTiles(w, width) : fullTiles(w, width));
+                * (shortHeight ? height.shortTiles(h) : height.fullTiles(h))
+                * (shortWidth ? width.shortTiles(w) : width.fullTiles(w));
     }
 
     private long mostTiles() {
@@ -222,63 +174,59 @@ record WeightGradientPanels(
     }
 
     private long allBatches() {
-        return Grid.tiles(tilesOf(false, false), tiles)
-                + Grid.tiles(tilesOf(false, true), tiles)
-                + Grid.tiles(tilesOf(true, false), tiles)
-                + Grid.tiles(tilesOf(true, true), tiles);
+        return Grid.tiles(tilesOf(false, false), batch.tiles)
+                + Grid.tiles(tilesOf(false, true), batch.tiles)
+                + Grid.tiles(tilesOf(true, false), batch.tiles)
+                + Grid.tiles(tilesOf(true, true), batch.tiles);
     }
 
     private int channelTiles() {
-        return (int) Grid.tiles(layer.ic(), vectors * (long) processor.lanes());
+        return (int) Grid.tiles(layer.ic(), tile.vectors * (long) processor.lanes());
     }
 
     private int pitch() {
-        return (int) Grid.tiles(outs, processor.lanes()) * processor.lanes();
+        return (int) Grid.tiles(panel.outs, processor.lanes()) * processor.lanes();
     }
 
     private long inputFloats() {
-        return (long) batches
+        return (long) panel.batches
                 * layer.groups()
                 * channelTiles()
-                * slots(layer.height(), minimalHeight)
-                * slots(layer.width(), minimalWidth)
-                * (tiles * vectors * processor.lanes() + GAP);
+                * height.slots()
+                * width.slots()
+                * (batch.tiles * tile.vectors * processor.lanes() + GAP);
     }
 
     private long outputFloats() {
-        return (long) batches
+        return (long) panel.batches
                 * layer.groups()
                 * layer.depth().kernel()
-                * products(layer.height(), minimalHeight)
-                * products(layer.width(), minimalWidth)
-                * (tiles * pitch() + GAP);
+                * height.products()
+                * width.products()
+                * (batch.tiles * pitch() + GAP);
     }
 
     private long stagedBytes() {
-        long positions = (long) tile(layer.height(), minimalHeight) * run * tile(layer.width(), minimalWidth);
-        Axis width = layer.width();
-        long span = (run * (long) tile(width, minimalWidth) - 1) * width.stride()
-                + (width.kernel() - 1L) * width.dilation()
-                + 1;
-        long input = positions * vectors;
-        long output = reach(layer.height(), minimalHeight) * span;
+        long positions = (long) height.tile() * batch.run * width.tile();
+        Axis row = layer.width();
+        long span = (batch.run * (long) width.tile() - 1) * row.stride() + (row.kernel() - 1L) * row.dilation() + 1;
+        long input = positions * tile.vectors;
+        long output = height.reach() * span;
         return Math.max(input, output) * processor.lanes() * Float.BYTES;
     }
 
     private long keptBytes() {
-        Axis height = layer.height();
-        Axis width = layer.width();
-        long rows = taps(height, minimalHeight) == 1 ? 1 : reach(height, minimalHeight);
-        long columns = phases(width, minimalWidth) * (taps(width, minimalWidth) == 1 ? 1L : reach(width, minimalWidth));
-        return phaseRows * rows * columns * outTile * vectors * processor.lanes() * Float.BYTES;
+        long rows = height.taps() == 1 ? 1 : height.reach();
+        long columns = width.phases() * (width.taps() == 1 ? 1L : width.reach());
+        return phaseRows * rows * columns * tile.outs * tile.vectors * processor.lanes() * Float.BYTES;
     }
 
     /** The work-items for so many output channels of each group. None is idle: PoCL gives a thread the first half of them. */
     private NdRange range(int channels) {
         return NdRange.exactly(
                 (long) layer.groups() * channelTiles(),
-                Grid.tiles(layer.depth().kernel() * (long) phases(layer.height(), minimalHeight), phaseRows),
-                Grid.tiles(channels, outTile));
+                Grid.tiles(layer.depth().kernel() * (long) height.phases(), phaseRows),
+                Grid.tiles(channels, tile.outs));
     }
 
     @Override
@@ -292,14 +240,14 @@ record WeightGradientPanels(
                         + " -DOCS=%d -DPITCH_OC=%d -DPREFETCH=%d")
                 .formatted(
                         processor.lanes(),
-                        minimalHeight ? 1 : 0,
-                        minimalWidth ? 1 : 0,
-                        vectors,
-                        outTile,
+                        height.minimal() ? 1 : 0,
+                        width.minimal() ? 1 : 0,
+                        tile.vectors,
+                        tile.outs,
                         phaseRows,
-                        tiles,
-                        run,
-                        outs,
+                        batch.tiles,
+                        batch.run,
+                        panel.outs,
                         pitch(),
                         processor.prefetches() ? 1 : 0);
     }
@@ -313,15 +261,9 @@ record WeightGradientPanels(
      */
     @Override
     public double errorGrowth() {
-        return minimalHeight || minimalWidth ? growth(1, minimalHeight) * growth(2, minimalWidth) : 0;
-    }
-
-    private double growth(int axis, boolean minimal) {
-        int taps = taps(problem.layer().axes().get(axis), minimal);
-        int size = problem.inputSize(axis);
-        int tile = taps == 1 ? 1 : taps == 2 ? 3 : 2;
-        double matrices = taps == 1 ? 1 : taps == 2 ? 8 : 6;
-        return matrices * (fullTiles(size, tile) + shortTiles(size, tile)) / size;
+        return height.minimal() || width.minimal()
+                ? height.errorGrowth(problem.inputSize(1)) * width.errorGrowth(problem.inputSize(2))
+                : 0;
     }
 
     @Override
@@ -333,20 +275,20 @@ record WeightGradientPanels(
     public List<Step> steps() {
         List<Step> steps = new ArrayList<>();
         int all = (int) allBatches();
-        for (int first = 0; first < all; first += batches) {
-            int count = Math.min(batches, all - first);
+        for (int first = 0; first < all; first += panel.batches) {
+            int count = Math.min(panel.batches, all - first);
             steps.add(new Step(
                     "weight_gradient_panels_input",
                     List.of(Role.INPUT, Role.FIRST_WORKSPACE),
                     new int[] {first},
                     NdRange.exactly(count, (long) layer.groups() * channelTiles())));
-            for (int firstOut = 0; firstOut < layer.oc(); firstOut += outs) {
-                int channels = Math.min(outs, layer.oc() - firstOut);
+            for (int firstOut = 0; firstOut < layer.oc(); firstOut += panel.outs) {
+                int channels = Math.min(panel.outs, layer.oc() - firstOut);
                 steps.add(new Step(
                         "weight_gradient_panels_output",
                         List.of(Role.OUTPUT_GRADIENT, Role.SECOND_WORKSPACE),
                         new int[] {first, firstOut},
-                        NdRange.exactly(count, layer.groups() * Grid.tiles(outs, processor.lanes()))));
+                        NdRange.exactly(count, layer.groups() * Grid.tiles(panel.outs, processor.lanes()))));
                 steps.add(new Step(
                         "weight_gradient_panels",
                         List.of(Role.FIRST_WORKSPACE, Role.SECOND_WORKSPACE, Role.WEIGHT_GRADIENT),

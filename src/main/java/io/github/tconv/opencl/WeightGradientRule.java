@@ -46,8 +46,7 @@ interface WeightGradientRule {
         WeightGradientChannelLane direct = WeightGradientChannelLane.suiting(problem, processor);
         boolean many =
                 layer.ic() >= PANEL_INPUTS * processor.lanes() && layer.oc() >= PANEL_OUTPUTS * processor.lanes();
-        boolean minimal =
-                WeightGradientPanels.canBeMinimal(layer.height()) || WeightGradientPanels.canBeMinimal(layer.width());
+        boolean minimal = PanelAxis.canBeMinimal(layer.height()) || PanelAxis.canBeMinimal(layer.width());
         return many && (minimal || !direct.readsOnce()) ? WeightGradientPanels.suiting(problem, processor) : direct;
     }
 

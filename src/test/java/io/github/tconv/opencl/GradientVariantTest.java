@@ -73,22 +73,9 @@ class GradientVariantTest {
                     (problem, device) -> panels(problem, Processor.of(device), minimal));
         }
         // As where all panels together are too large.
-        rules.put("panels, batch by batch", (problem, device) -> {
-            WeightGradientPanels all = panels(problem, Processor.of(device), true);
-            return new WeightGradientPanels(
-                    all.problem(),
-                    all.layer(),
-                    all.processor(),
-                    all.minimalHeight(),
-                    all.minimalWidth(),
-                    all.vectors(),
-                    all.outTile(),
-                    all.phaseRows(),
-                    all.tiles(),
-                    all.run(),
-                    1,
-                    all.outTile());
-        });
+        rules.put(
+                "panels, batch by batch",
+                (problem, device) -> panels(problem, Processor.of(device), true).batchByBatch());
         return rules;
     }
 
@@ -97,10 +84,9 @@ class GradientVariantTest {
         return WeightGradientPanels.of(
                 problem,
                 processor,
-                minimal && WeightGradientPanels.canBeMinimal(layer.height()),
-                minimal && WeightGradientPanels.canBeMinimal(layer.width()),
-                2,
-                4);
+                minimal ? PanelAxis.suiting(layer.height()) : new PanelAxis(layer.height(), false),
+                minimal ? PanelAxis.suiting(layer.width()) : new PanelAxis(layer.width(), false),
+                new WeightGradientPanels.RegisterTile(2, 4));
     }
 
     /** A choice that needs no device but what the rules know of it. */
