@@ -7,6 +7,7 @@ import io.github.tconv.op.TransposedConvolution;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.ToIntFunction;
+import org.jspecify.annotations.Nullable;
 
 /**
  * {@code input_gradient_winograd.cl}: the gradient by the input as a forward pass of stride 1, the folded pass, whose input
@@ -32,10 +33,17 @@ final class InputGradientWinograd implements ForwardVariant {
     private static final double PACKING = 1.2;
 
     private final LayerShape layer;
+    private final TransposedConvolution foldedLayer;
     private final WinogradVariant folded;
 
-    private InputGradientWinograd(LayerShape layer, WinogradVariant folded) {
+    /** The folded pass of the problem that came last: a plan asks for it several times. */
+    private volatile @Nullable FoldedProblem last;
+
+    private record FoldedProblem(Problem whole, Problem folded) {}
+
+    private InputGradientWinograd(LayerShape layer, TransposedConvolution foldedLayer, WinogradVariant folded) {
         this.layer = layer;
+        this.foldedLayer = foldedLayer;
         this.folded = folded;
     }
 
@@ -44,8 +52,10 @@ final class InputGradientWinograd implements ForwardVariant {
      *
      * @param vectors vectors of input channels in a tile
      */
-    InputGradientWinograd(TransposedConvolution rank3, Processor processor, int vectors) {
-        this(LayerShape.of(rank3), new WinogradVariant(LayerShape.of(folded(rank3)), processor, vectors));
+    static InputGradientWinograd of(TransposedConvolution rank3, Processor processor, int vectors) {
+        TransposedConvolution folded = fold(rank3);
+        return new InputGradientWinograd(
+                LayerShape.of(rank3), folded, new WinogradVariant(LayerShape.of(folded), processor, vectors));
     }
 
     /** Whether a layer has phases of two or three taps, none of more, and is not dilated. */
@@ -54,7 +64,7 @@ final class InputGradientWinograd implements ForwardVariant {
         return rank3.axes().stream().allMatch(axis -> axis.dilation() == 1 || axis.kernel() == 1)
                 && layer.height().kernel() * (long) layer.width().kernel() <= MOST_PACKED_TAPS
                 && foldedChannels(rank3) <= MOST_CHANNELS
-                && WinogradVariant.fits(LayerShape.of(folded(rank3)), processor);
+                && WinogradVariant.fits(LayerShape.of(fold(rank3)), processor);
     }
 
     /**
@@ -87,9 +97,9 @@ final class InputGradientWinograd implements ForwardVariant {
 
     /** The variant whose packed weight suits a layer's usual problem best, or a certain one if it has none. */
     static InputGradientWinograd suiting(Problem problem, Processor processor) {
-        Problem usual = WinogradCost.usual(problem.layer()).orElse(problem);
+        Problem usual = fold(WinogradCost.usual(problem.layer()).orElse(problem), fold(problem.layer()));
         return new InputGradientWinograd(
-                LayerShape.of(problem.layer()), WinogradVariant.suiting(folded(usual), processor));
+                LayerShape.of(problem.layer()), usual.layer(), WinogradVariant.suiting(usual, processor));
     }
 
     /** The taps of the phase that has most of them. */
@@ -102,7 +112,7 @@ final class InputGradientWinograd implements ForwardVariant {
     }
 
     /** The layer of the folded pass: phases that lack a tap have zeros there. */
-    static TransposedConvolution folded(TransposedConvolution rank3) {
+    private static TransposedConvolution fold(TransposedConvolution rank3) {
         return TransposedConvolution.of3d()
                 .channels(Math.toIntExact(foldedChannels(rank3)), rank3.inChannels())
                 .groups(rank3.groups())
@@ -117,16 +127,25 @@ final class InputGradientWinograd implements ForwardVariant {
      * @throws DeviceException if its input, the staged output gradient, is larger than a tensor may be, as where there is
      *     no memory for it: its parts are not
      */
-    static Problem folded(Problem problem) {
+    private static Problem fold(Problem problem, TransposedConvolution foldedLayer) {
         int[] sizes = each(problem.layer(), axis -> taps(axis) - 1);
         for (int a = 0; a < sizes.length; a++) {
             sizes[a] += problem.inputSize(a);
         }
         try {
-            return folded(problem.layer()).problem(problem.batch(), sizes);
+            return foldedLayer.problem(problem.batch(), sizes);
         } catch (IllegalArgumentException e) {
             throw Shortage.of("the staged output gradient of " + problem, e);
         }
+    }
+
+    private Problem folded(Problem problem) {
+        FoldedProblem known = last;
+        if (known == null || !known.whole.equals(problem)) {
+            known = new FoldedProblem(problem, fold(problem, foldedLayer));
+            last = known;
+        }
+        return known.folded;
     }
 
     private static int[] each(TransposedConvolution rank3, ToIntFunction<Axis> value) {
@@ -145,7 +164,7 @@ final class InputGradientWinograd implements ForwardVariant {
 
     @Override
     public TransposedConvolution computed(TransposedConvolution rank3) {
-        return folded(rank3);
+        return foldedLayer;
     }
 
     @Override

@@ -51,7 +51,7 @@ class GradientVariantTest {
         if (vectors == 0) {
             return InputGradientWinograd.suiting(problem, processor);
         }
-        InputGradientWinograd variant = new InputGradientWinograd(problem.layer(), processor, vectors);
+        InputGradientWinograd variant = InputGradientWinograd.of(problem.layer(), processor, vectors);
         return RetiledVariant.always(variant, variant.tile(3, 6, 2));
     }
 
