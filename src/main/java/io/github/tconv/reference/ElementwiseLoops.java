@@ -118,24 +118,25 @@ final class ElementwiseLoops implements Elementwise {
         });
     }
 
+    /** By cosh, because 1 - s and 1 - t * t lose all digits where the functions are flat. */
     private static double derivative(Activation activation, double x) {
         return switch (activation.kind()) {
             case NONE -> 1;
             case RELU, LEAKY_RELU, PRELU -> x > 0 ? 1 : activation.a();
-            case SIGMOID -> {
-                double s = 1 / (1 + Math.exp(-x));
-                yield s * (1 - s);
-            }
-            case TANH -> {
-                double t = Math.tanh(x);
-                yield 1 - t * t;
-            }
+            case SIGMOID -> bell(x / 2) / 4;
+            case TANH -> bell(x);
             case CLAMP -> x > activation.a() && x <= activation.b() ? 1 : 0;
             case SILU -> {
                 double s = 1 / (1 + Math.exp(-x));
                 yield s * (1 + x * (1 - s));
             }
         };
+    }
+
+    /** Tanh's derivative. */
+    private static double bell(double x) {
+        double c = Math.cosh(x);
+        return 1 / (c * c);
     }
 
     @Override
