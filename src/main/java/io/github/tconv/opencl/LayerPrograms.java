@@ -81,15 +81,7 @@ final class LayerPrograms {
         return selfCheck.passes(
                 program,
                 recipe.variant().name(),
-                new LayerTrial(
-                        session,
-                        layer,
-                        recipe.variant(),
-                        recipe.tile(),
-                        hasBias,
-                        recipe.hasResidual(),
-                        activation,
-                        direction));
+                new LayerTrial(session, layer, recipe, hasBias, activation, direction));
     }
 
     /** Says that a recipe is not used, whose program failed; false where no other may take its place. */

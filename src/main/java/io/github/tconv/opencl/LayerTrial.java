@@ -10,25 +10,21 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A tile of a variant computes a small problem of the layer it is for, with the program it is for: the same constants,
- * the same packing, staging and storing, the layer's own channels.
+ * A recipe computes a small problem of the layer it is for, with the program it is for: the same constants, the same
+ * packing, staging and storing, the layer's own channels.
  *
  * @param session where
  * @param layer of rank 3
- * @param variant what is tried
- * @param tile of the variant
+ * @param recipe what is tried
  * @param hasBias whether the program adds one
- * @param hasResidual whether the program adds one
  * @param activation what the program applies
  * @param direction whether the program computes the layer or its adjoint convolution
  */
 record LayerTrial(
         Session session,
         TransposedConvolution layer,
-        ForwardVariant variant,
-        ForwardVariant.Tile tile,
+        Recipe recipe,
         boolean hasBias,
-        boolean hasResidual,
         Activation activation,
         Parts direction)
         implements SelfCheck.Trial {
@@ -57,11 +53,11 @@ record LayerTrial(
         Exemplar operands = new Exemplar(small, activation);
         return switch (direction) {
             case FORWARD -> {
-                Tensor expected = operands.expected(oracle, hasBias, hasResidual);
+                Tensor expected = operands.expected(oracle, hasBias, recipe.hasResidual());
                 yield difference(operands, operands.input(), operands.bias(), expected);
             }
             case INPUT_GRADIENT -> {
-                if (hasResidual || activation.kind() != Activation.Kind.NONE) {
+                if (recipe.hasResidual() || activation.kind() != Activation.Kind.NONE) {
                     throw new IllegalArgumentException("no engine makes a gradient with a residual or an activation");
                 }
                 Tensor expected = operands.expectedInputGradient(oracle, hasBias);
@@ -79,10 +75,10 @@ record LayerTrial(
                 hasBias ? bias : null,
                 operands.activation(),
                 direction,
-                (problem, device) -> RetiledVariant.always(variant, tile),
+                (problem, device) -> RetiledVariant.always(recipe.variant(), recipe.tile()),
                 /* copy= */ false,
                 SelfCheck.OFF)) {
-            once.forward(operands.problem(), input, hasResidual ? operands.residual() : null, output);
+            once.forward(operands.problem(), input, recipe.hasResidual() ? operands.residual() : null, output);
         }
         return operands.difference(expected, output);
     }
