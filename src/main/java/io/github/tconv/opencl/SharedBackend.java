@@ -1,10 +1,8 @@
 package io.github.tconv.opencl;
 
 import io.github.tconv.op.Activation;
-import io.github.tconv.op.Backend;
 import io.github.tconv.op.DeviceException;
 import io.github.tconv.op.DeviceTensor;
-import io.github.tconv.op.Elementwise;
 import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
@@ -35,7 +33,7 @@ import org.jspecify.annotations.Nullable;
  * <p>A device that fails is left out from then on, and what it was to compute goes to the others; where all fail, the
  * call does, and none is left out.
  */
-final class SharedBackend implements Backend {
+final class SharedBackend extends ForwardingBackend {
     private static final System.Logger LOG = System.getLogger(SharedBackend.class.getName());
 
     /** Layers of calls without a prepared one, whose variants are remembered. */
@@ -153,6 +151,7 @@ final class SharedBackend implements Backend {
      * @param leastFlops operations for which it is worth it to have another device take part
      */
     SharedBackend(List<OpenClBackend> backends, long leastFlops) {
+        super(backends.get(0));
         List<Member> all = new ArrayList<>();
         backends.forEach(backend -> all.add(new Member(all.size(), backend)));
         members = List.copyOf(all);
@@ -207,21 +206,6 @@ final class SharedBackend implements Backend {
         return members.stream()
                 .map(member -> member.backend.describe() + (member.leftOut ? " (failed and left out)" : ""))
                 .collect(Collectors.joining(" and "));
-    }
-
-    @Override
-    public double errorGrowth(Problem problem) {
-        return home.errorGrowth(problem);
-    }
-
-    @Override
-    public double inputGradientErrorGrowth(Problem problem) {
-        return home.inputGradientErrorGrowth(problem);
-    }
-
-    @Override
-    public double weightGradientErrorGrowth(Problem problem) {
-        return home.weightGradientErrorGrowth(problem);
     }
 
     @Override
@@ -519,36 +503,6 @@ final class SharedBackend implements Backend {
         public void close() {
             prepared.values().forEach(PreparedForward::close);
         }
-    }
-
-    @Override
-    public Elementwise elementwise() {
-        return home.elementwise();
-    }
-
-    @Override
-    public Tensor resultTensor(int... shape) {
-        return home.resultTensor(shape);
-    }
-
-    @Override
-    public Memory allocate(int elements) {
-        return home.allocate(elements);
-    }
-
-    @Override
-    public Memory lend(Tensor tensor) {
-        return home.lend(tensor);
-    }
-
-    @Override
-    public void upload(Tensor source, DeviceTensor target) {
-        home.upload(source, target);
-    }
-
-    @Override
-    public void download(DeviceTensor source, Tensor target) {
-        home.download(source, target);
     }
 
     @Override

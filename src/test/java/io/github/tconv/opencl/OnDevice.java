@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * A backend all of whose operations go through device tensors: what it is given is uploaded, what it returns downloaded.
  * So the contract that holds for tensors of the host's is asked of device tensors too.
  */
-public final class OnDevice implements Backend {
+public final class OnDevice extends ForwardingBackend {
     private final Backend backend;
     private final boolean copies;
 
@@ -30,6 +30,7 @@ public final class OnDevice implements Backend {
 
     /** The same, but what it is given is copied also to a device that could work on it in place. */
     OnDevice(Backend backend, boolean copies) {
+        super(backend);
         this.backend = backend;
         this.copies = copies;
     }
@@ -70,16 +71,6 @@ public final class OnDevice implements Backend {
     @Override
     public String describe() {
         return backend.describe();
-    }
-
-    @Override
-    public double errorGrowth(Problem problem) {
-        return backend.errorGrowth(problem);
-    }
-
-    @Override
-    public double weightGradientErrorGrowth(Problem problem) {
-        return backend.weightGradientErrorGrowth(problem);
     }
 
     @Override
@@ -235,26 +226,6 @@ public final class OnDevice implements Backend {
                         tensors.toArray(new Operand[0]));
             }
         };
-    }
-
-    @Override
-    public Memory allocate(int elements) {
-        return backend.allocate(elements);
-    }
-
-    @Override
-    public Memory lend(Tensor tensor) {
-        return backend.lend(tensor);
-    }
-
-    @Override
-    public void upload(Tensor source, DeviceTensor target) {
-        backend.upload(source, target);
-    }
-
-    @Override
-    public void download(DeviceTensor source, Tensor target) {
-        backend.download(source, target);
     }
 
     @Override
