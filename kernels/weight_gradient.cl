@@ -5,15 +5,16 @@
 // Layout: input (N, IC, ID, IH, IW), output_gradient (N, OC, OD, OH, OW),
 //   weight_gradient (IC, OC / GROUPS, KD, KH, KW).
 // ND-range: (IC * OC / GROUPS * KD * KH * KW rounded up), any work-group size: lanes are neighbouring taps.
-// Writes every element once, in a fixed order of additions: deterministic. The sums are long (batch times image), so
-// each row has its own partial sum, and each image one of its rows: the error grows with the row's length, the rows and
-// the images added, not multiplied.
+// Writes every element once, in a fixed order of additions: deterministic. ADDS 1: goes on with the sum that the element
+// holds, so that a batch may be given in parts. The sums are long (batch times image), so each row has its own partial sum,
+// and each image one of its rows: the error grows with the row's length, the rows and the images added, not multiplied.
 // Constants: the layer's (common.cl).
 
 __kernel void weight_gradient(
         __global const float* restrict input,
         __global const float* restrict output_gradient,
         __global float* restrict weight_gradient,
+        const int ADDS,
         const int N, const int ID, const int IH, const int IW, const int OD, const int OH, const int OW) {
     const int at = (int)get_global_id(0);
     const int line = at / KW;
@@ -29,7 +30,8 @@ __kernel void weight_gradient(
     if (ic >= IC) {
         return;
     }
-    float sum = 0.0f;
+    __global float* const element = weight_gradient + WEIGHT_AT(ic, ocg, kd, kh, kw);
+    float sum = ADDS ? *element : 0.0f;
     for (int n = 0; n < N; n++) {
         float image = 0.0f;
         for (int id = 0; id < ID; id++) {
@@ -54,5 +56,5 @@ __kernel void weight_gradient(
         }
         sum += image;
     }
-    weight_gradient[WEIGHT_AT(ic, ocg, kd, kh, kw)] = sum;
+    *element = sum;
 }

@@ -36,7 +36,7 @@ import org.jspecify.annotations.Nullable;
  * left out with a warning, and the others compute its share, with the same bits; device tensors lie on the first, and
  * calls with them run there alone. After a {@code DeviceException} the values of a given result are
  * not defined, but nothing writes there any more, and the engine may be used again. Where the device has no room for all
- * of a forward pass or a gradient by the input, it is computed in parts, with the same bits.
+ * of a forward pass or a gradient, it is computed in parts, with the same bits.
  */
 public final class Engine implements AutoCloseable {
     private final Backend backend;

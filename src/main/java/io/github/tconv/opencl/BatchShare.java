@@ -56,6 +56,11 @@ record BatchShare(LayerShape layer, Tile tile, int inTiles, int outTiles, int ta
         return new BatchShare(layer, tile, in, out, tapDepth, tapHeight, cut);
     }
 
+    /** The same share, with the same cuts of the sum, of a layer with fewer channels. */
+    BatchShare of(LayerShape other) {
+        return new BatchShare(other, tile, inTiles, outTiles, tapDepth, tapHeight, cut);
+    }
+
     /** The share with the sum of a problem cut into blocks. */
     BatchShare cut(Problem problem) {
         return with(tapDepth, tapHeight, cut.cut(problem, tapChunks() * channelChunks()));

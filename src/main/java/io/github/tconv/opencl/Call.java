@@ -72,6 +72,15 @@ final class Call implements AutoCloseable {
         return hold(onDevice(result), result);
     }
 
+    /** Brings an operand to the device that is a result as well. */
+    DeviceBuffer updated(Operand result) {
+        DeviceBuffer buffer = operand(result);
+        if (result instanceof Tensor) {
+            results |= 1L << (count - 1);
+        }
+        return buffer;
+    }
+
     /** Borrows device memory of whatever content. */
     DeviceBuffer workspace(long floats) {
         return hold(session.borrow(floats), null);

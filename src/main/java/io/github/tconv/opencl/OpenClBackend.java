@@ -10,7 +10,6 @@ import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
 import java.lang.ref.Reference;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -22,6 +21,8 @@ public final class OpenClBackend implements Backend {
     private final Launches forwardLaunches = new Launches();
     private final Launches inputGradientLaunches = new Launches();
     private final Session session;
+    private final WeightGradient weightGradient;
+    private final BiasGradient biasGradient;
     private final Elementwise elementwise;
     private final Lifetime lifetime;
 
@@ -40,6 +41,8 @@ public final class OpenClBackend implements Backend {
         this.rule = rule;
         this.gradientRules = gradientRules;
         session = new Session(device, ProgramCache.ofUser(), selfCheck);
+        weightGradient = new WeightGradient(session, gradientRules.weightGradient());
+        biasGradient = new BiasGradient(session);
         elementwise = new ElementwiseKernels(session);
         lifetime = new Lifetime(this, "an engine on " + device, Lifetime.Frequency.RARE, () -> true, session::close);
     }
@@ -247,56 +250,12 @@ public final class OpenClBackend implements Backend {
 
     @Override
     public void weightGradient(Problem problem, Operand input, Operand outputGradient, Operand weightGradient) {
-        Problem rank3 = problem.asRank3();
-        WeightGradientVariant variant = gradientRules.weightGradient().choose(rank3, session.device());
-        // Kernels that share their helpers with the forward pass want the constants of its epilogue, which has nothing
-        // to do here.
-        String options = LayerConstants.withEpilogue(LayerConstants.of(rank3.layer()), false, false, Activation.none())
-                + variant.constants();
-        Program program = session.programs().get(variant.sources(), options);
-        try (Call call = session.call()) {
-            DeviceBuffer x = call.operand(input);
-            DeviceBuffer gy = call.operand(outputGradient);
-            Parted gw =
-                    new Parted(session, call, call.result(weightGradient), variant.blocks(), weightGradient.elements());
-            List<DeviceBuffer> workspaces = Arrays.stream(variant.workspaces())
-                    .mapToObj(call::workspace)
-                    .toList();
-            for (WeightGradientVariant.Step step : variant.steps()) {
-                try (Kernel kernel = program.kernel(step.kernel())) {
-                    for (WeightGradientVariant.Role role : step.buffers()) {
-                        kernel.with(
-                                switch (role) {
-                                    case INPUT -> x;
-                                    case OUTPUT_GRADIENT -> gy;
-                                    case WEIGHT_GRADIENT -> gw.target();
-                                    case FIRST_WORKSPACE -> workspaces.get(0);
-                                    case SECOND_WORKSPACE -> workspaces.get(1);
-                                });
-                    }
-                    kernel.with(step.arguments())
-                            .with(LayerConstants.sizes(rank3))
-                            .enqueue(session.queue(), step.range());
-                }
-            }
-            gw.add();
-            call.complete(program);
-        }
+        this.weightGradient.compute(problem, input, outputGradient, weightGradient);
     }
 
     @Override
     public void biasGradient(Operand outputGradient, Operand biasGradient) {
-        Program program = session.programs().get(List.of("common", "bias_gradient"), LayerConstants.ANY);
-        ChannelBlocks blocks = ChannelBlocks.of(outputGradient);
-        try (Call call = session.call()) {
-            DeviceBuffer gy = call.operand(outputGradient);
-            Parted gb = new Parted(session, call, call.result(biasGradient), blocks.count(), blocks.channels());
-            try (Kernel kernel = program.kernel("bias_gradient")) {
-                kernel.with(gy).with(gb.target()).with(blocks.arguments()).enqueue(session.queue(), blocks.range());
-            }
-            gb.add();
-            call.complete(program);
-        }
+        this.biasGradient.compute(outputGradient, biasGradient);
     }
 
     @Override

@@ -29,13 +29,18 @@ final class Parted {
     /** Adds the parts up, in their order. */
     void add() {
         if (blocks > 1) {
-            Program program = session.programs().get(List.of("common", "gradient_sum"), LayerConstants.ANY);
-            try (Kernel kernel = program.kernel("gradient_sum")) {
-                kernel.with(target)
-                        .with(result)
-                        .with(blocks, elements)
-                        .enqueue(session.queue(), NdRange.of(Grid.tiles(elements, WIDTH)));
-            }
+            add(session, target, result, blocks, elements);
+        }
+    }
+
+    /** Adds up parts {@code (blocks, elements)}, in their order. */
+    static void add(Session session, DeviceBuffer parts, DeviceBuffer result, int blocks, int elements) {
+        Program program = session.programs().get(List.of("common", "gradient_sum"), LayerConstants.ANY);
+        try (Kernel kernel = program.kernel("gradient_sum")) {
+            kernel.with(parts)
+                    .with(result)
+                    .with(blocks, elements)
+                    .enqueue(session.queue(), NdRange.of(Grid.tiles(elements, WIDTH)));
         }
     }
 }

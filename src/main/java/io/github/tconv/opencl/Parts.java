@@ -6,8 +6,6 @@ import io.github.tconv.op.DeviceTensor;
 import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
-import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -157,19 +155,10 @@ enum Parts {
         compute(
                 device,
                 part,
-                images(read, begin, end),
-                residual == null ? null : images(residual, begin, end),
-                images(written, begin, end),
+                Slices.outer(read, begin, end),
+                residual == null ? null : Slices.outer(residual, begin, end),
+                Slices.outer(written, begin, end),
                 whole);
-    }
-
-    /** The same memory, and so nothing to copy. */
-    static Tensor images(Tensor tensor, int begin, int end) {
-        int bytes = tensor.elements() / tensor.size(0) * Float.BYTES;
-        int[] shape = tensor.shape();
-        shape[0] = end - begin;
-        return Tensor.wrap(
-                tensor.memory().slice(begin * bytes, (end - begin) * bytes).order(ByteOrder.nativeOrder()), shape);
     }
 
     /** The spatial sizes of a problem's input. */
@@ -233,30 +222,15 @@ enum Parts {
         int writtenBegin = this == FORWARD ? slab.inputBegin * stride : slab.inputBegin;
         Tensor partRead = Tensor.zeros(readShape(part));
         Tensor partWritten = Tensor.zeros(writtenShape(part));
-        copy(a, read, readBegin, partRead, 0, partRead.size(a + 2));
+        Slices.copy(a + 2, read, readBegin, partRead, 0, partRead.size(a + 2));
         Tensor partResidual = null;
         if (residual != null) {
             partResidual = Tensor.zeros(partWritten.shape());
-            copy(a, residual, writtenBegin, partResidual, 0, partResidual.size(a + 2));
+            Slices.copy(a + 2, residual, writtenBegin, partResidual, 0, partResidual.size(a + 2));
         }
         compute(device, part, partRead, partResidual, partWritten, whole);
         int kept = slab.keepEnd - slab.keepBegin;
-        copy(a, partWritten, slab.keepBegin - writtenBegin, written, slab.keepBegin, kept);
-    }
-
-    /** Copies rows of a spatial axis from one tensor to another that differs in that axis alone. */
-    private static void copy(int a, Tensor from, int fromRow, Tensor to, int toRow, int rows) {
-        int inner = 1;
-        for (int axis = a + 3; axis < from.rank(); axis++) {
-            inner *= from.size(axis);
-        }
-        int fromStep = from.size(a + 2) * inner;
-        int toStep = to.size(a + 2) * inner;
-        FloatBuffer source = from.floats();
-        FloatBuffer target = to.floats();
-        for (int outer = 0; outer < from.elements() / fromStep; outer++) {
-            target.put(outer * toStep + toRow * inner, source, outer * fromStep + fromRow * inner, rows * inner);
-        }
+        Slices.copy(a + 2, partWritten, slab.keepBegin - writtenBegin, written, slab.keepBegin, kept);
     }
 
     @Override

@@ -50,6 +50,9 @@ final class Programs implements AutoCloseable {
 
     /** How long the end of the process waits for a call that still runs. */
     private static final long EXIT_MILLIS = 1000;
+    /** The name of the thread that compiles in the background, and runs there what it compiled. */
+    static final String BACKGROUND = "tconv-compiler";
+
     /** Long enough that a program of one call ends before it. */
     private static final long LATER_MILLIS = 500;
 
@@ -60,7 +63,7 @@ final class Programs implements AutoCloseable {
     private final Set<Program> ran = ConcurrentHashMap.newKeySet();
     private final Set<String> wanted = ConcurrentHashMap.newKeySet();
     private final ScheduledThreadPoolExecutor background = new ScheduledThreadPoolExecutor(1, task -> {
-        Thread thread = new Thread(task, "tconv-compiler");
+        Thread thread = new Thread(task, BACKGROUND);
         thread.setDaemon(true);
         return thread;
     });

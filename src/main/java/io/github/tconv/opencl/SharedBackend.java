@@ -279,9 +279,9 @@ final class SharedBackend extends ForwardingBackend {
                 Runnable run = () -> share.run(() -> computation.compute(
                         share.member,
                         part(problem, images.count()),
-                        all ? read : Parts.images(read, images.begin, images.end),
-                        all || residual == null ? residual : Parts.images(residual, images.begin, images.end),
-                        all ? written : Parts.images(written, images.begin, images.end)));
+                        all ? read : Slices.outer(read, images.begin, images.end),
+                        all || residual == null ? residual : Slices.outer(residual, images.begin, images.end),
+                        all ? written : Slices.outer(written, images.begin, images.end)));
                 share.member.running.incrementAndGet();
                 if (shares.size() == 1) {
                     run.run();

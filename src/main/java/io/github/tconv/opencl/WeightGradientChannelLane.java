@@ -118,6 +118,11 @@ record WeightGradientChannelLane(Processor processor, BatchShare share) implemen
     }
 
     @Override
+    public WeightGradientVariant of(Problem part) {
+        return new WeightGradientChannelLane(processor, share.of(LayerShape.of(part.layer())));
+    }
+
+    @Override
     public int blocks() {
         return share.cut().count();
     }

@@ -266,6 +266,14 @@ final class WeightGradientPanels implements WeightGradientVariant {
                 : 0;
     }
 
+    /** The batches that are in the panels at once decide how often sums are added to the weight gradient, so they stay. */
+    @Override
+    public WeightGradientVariant of(Problem part) {
+        long outs = Grid.tiles(LayerShape.of(part.layer()).oc(), tile.outs) * tile.outs;
+        Panel some = new Panel(panel.batches, (int) Math.min(panel.outs, outs));
+        return new WeightGradientPanels(part, processor, height, width, tile, batch, some, phaseRows);
+    }
+
     @Override
     public long[] workspaces() {
         return new long[] {inputFloats(), outputFloats()};

@@ -1,6 +1,7 @@
 package io.github.tconv.opencl;
 
 import io.github.tconv.op.Problem;
+import io.github.tconv.op.Tensor;
 import java.util.List;
 
 /** Picks the variant for the gradient by the weight of a problem. */
@@ -52,19 +53,16 @@ interface WeightGradientRule {
 
     /** {@code weight_gradient.cl}: one work-item an element. Right everywhere, fast nowhere. */
     static WeightGradientVariant plain(Problem problem) {
-        long elements = 1;
-        for (int size : problem.layer().weightShape()) {
-            elements *= size;
-        }
-        return new Plain(elements);
+        return new Plain(Tensor.elementsOf(problem.layer().weightShape()), /* adds= */ false);
     }
 
     /**
      * The plain kernel.
      *
      * @param elements the weights
+     * @param adds whether it goes on with the sums that the weight gradient holds
      */
-    record Plain(long elements) implements WeightGradientVariant {
+    record Plain(long elements, boolean adds) implements WeightGradientVariant {
         @Override
         public List<String> sources() {
             return List.of("common", "weight_gradient");
@@ -76,8 +74,18 @@ interface WeightGradientRule {
         }
 
         @Override
+        public WeightGradientVariant of(Problem part) {
+            return new Plain(Tensor.elementsOf(part.layer().weightShape()), adds);
+        }
+
+        @Override
+        public WeightGradientVariant adding() {
+            return new Plain(elements, /* adds= */ true);
+        }
+
+        @Override
         public List<Step> steps() {
-            return Step.only("weight_gradient", NdRange.of(elements));
+            return Step.only("weight_gradient", NdRange.of(elements), adds ? 1 : 0);
         }
     }
 }

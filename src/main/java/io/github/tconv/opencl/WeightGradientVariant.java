@@ -1,6 +1,8 @@
 package io.github.tconv.opencl;
 
+import io.github.tconv.op.Problem;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One way to compute the gradient by the weight of one problem on one device: a kernel file and what its host side must
@@ -42,6 +44,27 @@ interface WeightGradientVariant {
 
     /** Returns the variant's constants, as compiler options. */
     String constants();
+
+    /**
+     * Returns this variant for some channels of its problem, with every cut of the sum as it is here: each weight is the
+     * same sum in the same order, whichever others are computed beside it.
+     *
+     * @param part the problem with fewer groups or fewer channels, of rank 3
+     */
+    WeightGradientVariant of(Problem part);
+
+    /**
+     * Returns this variant for further images: it goes on with the sums that the weight gradient holds. Null where the sum
+     * is cut otherwise than between images.
+     */
+    default @Nullable WeightGradientVariant adding() {
+        return null;
+    }
+
+    /** Tells whether it goes on with the sums that the weight gradient holds. */
+    default boolean adds() {
+        return false;
+    }
 
     /** Returns what {@link io.github.tconv.op.Backend#weightGradientErrorGrowth} says of this variant. */
     default double errorGrowth() {

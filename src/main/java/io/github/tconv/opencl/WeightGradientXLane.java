@@ -80,6 +80,11 @@ record WeightGradientXLane(Processor processor, BatchShare share) implements Wei
     }
 
     @Override
+    public WeightGradientVariant of(Problem part) {
+        return new WeightGradientXLane(processor, share.of(LayerShape.of(part.layer())));
+    }
+
+    @Override
     public int blocks() {
         return share.cut().count();
     }

@@ -36,7 +36,7 @@ class HostMemoryTest {
     }
 
     /** A device that works in the host's memory may be treated as one that is apart, and not the other way round. */
-    private static Stream<Device.HostMemory> ways(Device device) {
+    static Stream<Device.HostMemory> ways(Device device) {
         return Stream.of(Device.HostMemory.values()).filter(way -> way.compareTo(device.hostMemory()) <= 0);
     }
 

@@ -1,0 +1,75 @@
+package io.github.tconv.opencl;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.tconv.op.Activation;
+import io.github.tconv.op.Problem;
+import io.github.tconv.op.Tensor;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+
+/** A tile that is compiled in the background is run there on memory as large as its problem reads and writes. */
+class TryOutTest {
+    /** What is read, staged, added and written. */
+    private static final int BUFFERS = 4;
+
+    @AfterEach
+    void seeNothing() {
+        Calls.intercept((call, bytes) -> {});
+    }
+
+    @TestFactory
+    Stream<DynamicTest> theMemoryHasTheShapesOfTheDirection() {
+        return Discovery.run().devices().stream()
+                // Nothing is compiled ahead on a simulator.
+                .filter(device ->
+                        device.info().unusable() == null && !device.info().isSimulator())
+                .flatMap(device -> Stream.of(Parts.values())
+                        .map(direction ->
+                                DynamicTest.dynamicTest(direction + " on " + device, () -> tryOut(device, direction))));
+    }
+
+    private static void tryOut(Device device, Parts direction) throws InterruptedException {
+        Problem called = Problem.parse("n2_ic2_oc7_i9x8_k4x3_s2x3");
+        // The smallest of the layer's problems, whose tensors differ in size.
+        Problem tried = called.layer().problem(1, 1, 1);
+        assertEquals(2, Tensor.elementsOf(tried.inputShape()));
+        assertEquals(7 * 4 * 3, Tensor.elementsOf(tried.outputShape()));
+
+        List<Long> made = new CopyOnWriteArrayList<>();
+        CountDownLatch all = new CountDownLatch(BUFFERS);
+        Calls.intercept((call, bytes) -> {
+            if (call.equals("clCreateBuffer")
+                    && Thread.currentThread().getName().equals(Programs.BACKGROUND)) {
+                made.add(bytes);
+                all.countDown();
+            }
+        });
+        try (OpenClBackend backend = new OpenClBackend(device, ForwardRule.standard());
+                PreparedForward layer = backend.prepare(
+                        direction,
+                        called.layer(),
+                        Tensor.zeros(called.layer().weightShape()),
+                        null,
+                        Activation.none())) {
+            Tensor read = Tensor.zeros(direction.readShape(called));
+            Tensor written = Tensor.zeros(direction.writtenShape(called));
+            layer.forward(called, read, null, written);
+            // The layer stays open meanwhile: else nothing is tried.
+            assertTrue(all.await(5, TimeUnit.MINUTES), () -> "made in the background: " + made);
+        }
+        boolean forward = direction == Parts.FORWARD;
+        long input = (long) Float.BYTES * Tensor.elementsOf(tried.inputShape());
+        long output = (long) Float.BYTES * Tensor.elementsOf(tried.outputShape());
+        assertEquals(forward ? input : output, made.get(0), "read");
+        assertEquals(forward ? output : input, made.get(2), "added");
+        assertEquals(forward ? output : input, made.get(3), "written");
+    }
+}
