@@ -159,7 +159,7 @@ record SeededBug(String name, String rule, String file, String text, String repl
                     ForwardRule.standard(),
                     new GradientRules(InputGradientRule.standard(), rule),
                     List.of(Check.WEIGHT_GRADIENT),
-                    Catalogue.small());
+                    GradientVariantTest.ofWeightGradient());
         }
     }
 
