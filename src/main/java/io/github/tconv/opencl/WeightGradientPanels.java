@@ -167,6 +167,32 @@ final class WeightGradientPanels implements WeightGradientVariant {
                 * (shortWidth ? width.shortTiles(w) : width.fullTiles(w));
     }
 
+    private long allTiles() {
+        return tilesOf(false, false) + tilesOf(false, true) + tilesOf(true, false) + tilesOf(true, true);
+    }
+
+    /** What is packed in all, of either operand. */
+    long packedFloats() {
+        long input = (long) height.slots() * width.slots() * channelTiles() * tile.vectors * processor.lanes();
+        long output = (long) layer.depth().kernel() * height.products() * width.products() * layer.oc();
+        return allTiles() * layer.groups() * (input + output);
+    }
+
+    /** The products of packed floats. */
+    long products() {
+        return allTiles() * layer.depth().kernel() * height.products() * width.products() * channelPairs();
+    }
+
+    /** The products that the sum is written with. */
+    long directProducts() {
+        long positions = (long) problem.batch() * problem.inputSize(0) * problem.inputSize(1) * problem.inputSize(2);
+        return positions * layer.taps() * channelPairs();
+    }
+
+    private long channelPairs() {
+        return (long) layer.groups() * layer.ic() * layer.oc();
+    }
+
     private long mostTiles() {
         return Math.max(
                 Math.max(tilesOf(false, false), tilesOf(false, true)),

@@ -16,6 +16,14 @@ interface WeightGradientRule {
     int PANEL_OUTPUTS = 2;
 
     /**
+     * What a float that is packed costs where it goes through a last cache that is far, in multiply-adds of panels, and what
+     * one of channel-lane's costs: from 14 layers on a Xeon. On a Zen 4, whose last cache is near, packing always paid.
+     */
+    double FAR_FLOAT = 117;
+
+    double DIRECT = 1.18;
+
+    /**
      * Picks a variant. It must follow from the problem and the device alone, as the order of additions does.
      *
      * @param problem the problem, of rank 3
@@ -34,9 +42,9 @@ interface WeightGradientRule {
 
     /**
      * Rows in the lanes where channels would fill too few. Else channels in the lanes: packed matrices where there are many,
-     * unless they save no multiplications and a work-item holds all sums without them.
+     * unless they save no multiplications and a work-item holds all sums without them, or save less than packing takes.
      */
-    private static WeightGradientVariant forProcessor(Problem problem, Processor processor) {
+    static WeightGradientVariant forProcessor(Problem problem, Processor processor) {
         LayerShape layer = LayerShape.of(problem.layer());
         double filled = layer.ic() / (double) (Grid.tiles(layer.ic(), processor.lanes()) * processor.lanes());
         if (filled < LEAST_FILLED) {
@@ -48,7 +56,13 @@ interface WeightGradientRule {
         boolean many =
                 layer.ic() >= PANEL_INPUTS * processor.lanes() && layer.oc() >= PANEL_OUTPUTS * processor.lanes();
         boolean minimal = PanelAxis.canBeMinimal(layer.height()) || PanelAxis.canBeMinimal(layer.width());
-        return many && (minimal || !direct.readsOnce()) ? WeightGradientPanels.suiting(problem, processor) : direct;
+        if (!many || (!minimal && direct.readsOnce())) {
+            return direct;
+        }
+        WeightGradientPanels panels = WeightGradientPanels.suiting(problem, processor);
+        double packing = processor.farWait() > 0 ? FAR_FLOAT * panels.packedFloats() : 0;
+        boolean pays = packing == 0 || panels.products() + packing < DIRECT * panels.directProducts();
+        return pays ? panels : direct;
     }
 
     /** {@code weight_gradient.cl}: one work-item an element. Right everywhere, fast nowhere. */

@@ -157,6 +157,23 @@ class GradientVariantTest {
             ic200_oc170_i5x6_k2x2_s2x2
             """.lines().map(Problem::parse).toList();
 
+    /** Panels as they are cut where the rule takes them, also where this processor's rule does not. */
+    @TestFactory
+    Stream<DynamicNode> panelsOfManyChannels() {
+        return Discovery.run().devices().stream()
+                .filter(device -> device.hostMemory() == Device.HostMemory.SAME)
+                .filter(device -> device.info().unusable() == null)
+                .map(device -> DynamicTest.dynamicTest(
+                        device.info().name(),
+                        () -> verify(
+                                device,
+                                new GradientRules(
+                                        InputGradientRule.standard(),
+                                        (problem, of) -> WeightGradientPanels.suiting(problem, Processor.of(of))),
+                                Check.WEIGHT_GRADIENT,
+                                MANY_CHANNELS)));
+    }
+
     @TestFactory
     Stream<DynamicNode> theRulesOwnChoiceForManyChannels() {
         return Discovery.run().devices().stream()
