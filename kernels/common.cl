@@ -4,6 +4,12 @@
 //                      lower ranks have leading axes of size, kernel and stride 1
 // The sizes N, ID IH IW (input) and OD OH OW (output) are arguments of every kernel: a new size compiles nothing.
 
+// A product and the sum to which it is added may be rounded once, where the device has an instruction for both. Devices of
+// different kinds compute together only if each rounds both: that is SEPARATE_ROUNDINGS.
+#ifdef SEPARATE_ROUNDINGS
+#pragma OPENCL FP_CONTRACT OFF
+#endif
+
 #define IC_PER_GROUP (IC / GROUPS)
 #define OC_PER_GROUP (OC / GROUPS)
 

@@ -176,12 +176,6 @@ FLATTENED __global const float* next_line(__global const float* next, const int 
     return next + (size_t)row * IW + (line - row * ROW_LINES) * 16;
 }
 
-#if PREFETCH
-#define FETCH_AHEAD(pointer) __builtin_prefetch((const void*)(size_t)(pointer), 0, 2)
-#else
-#define FETCH_AHEAD(pointer)
-#endif
-
 // Multiplies the positions of v vectors with MP products of count channels; a position's neighbour below (beside) is
 // subtracted if DIFFERENCE_H (_W).
 #define DEFINE_MULTIPLY(NAME, VECTORS_OF_TILE, DIFFERENCE_H, DIFFERENCE_W)                                              \

@@ -96,7 +96,7 @@ FLATTENED void prefetch_lines(__global const float* next, const int first, const
     for (int line = first; line < PATCH_LINES; line += step) {
         const int h = line / (PATCH_W / LANES);
         const int w = (line - h * (PATCH_W / LANES)) * LANES;
-        __builtin_prefetch((const void*)(size_t)(next + (size_t)h * IW + w), 0, 2);
+        FETCH_AHEAD(next + (size_t)h * IW + w);
     }
 #endif
 }

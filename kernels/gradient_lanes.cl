@@ -24,7 +24,7 @@ FLATTENED void stage_panel(
 #if PREFETCH
             if (REMAINDER(x, LINE, x / LINE) == 0 && c + AHEAD + 4 <= channels) {
                 for (int next = AHEAD; next < AHEAD + 4; next++) {
-                    __builtin_prefetch((const void*)(size_t)(row + next * plane + x), 0, 2);
+                    FETCH_AHEAD(row + next * plane + x);
                 }
             }
 #endif

@@ -12,5 +12,13 @@ public enum EngineHabit {
      * A layer that was measured with {@code tconv tune} is computed by the kernel that was fastest there. The environment
      * variable {@code TCONV_TUNING=off} and the system property {@code tconv.tuning=off} switch it off for all engines.
      */
-    TUNING
+    TUNING,
+    /**
+     * A product and the sum to which it is added are rounded once where the device has an instruction for both: the fastest,
+     * and the most exact. Without it each is rounded, and numbers too small for a normal one (below 2⁻¹²⁶) are 0, so that a
+     * kernel gives the same bits on devices of different kinds; an engine over several kinds never has it. The environment
+     * variable {@code TCONV_CONTRACTION=off} and the system property {@code tconv.contraction=off} switch it off for all
+     * engines.
+     */
+    CONTRACTION
 }

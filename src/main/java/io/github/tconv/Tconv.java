@@ -34,12 +34,11 @@ public final class Tconv {
      * @param device {@code auto} (GPU, then accelerator, then OpenCL CPU, then plain Java), {@code reference} (plain
      *     Java), {@code opencl} (as {@code auto}, but never plain Java), {@code gpu}, {@code accelerator} or {@code cpu}
      *     (the first of that type), an index into {@link #devices()}, or a part of a device's or platform's name. Several
-     *     of one kind with commas between, or {@code all} that are of the preferred one's kind, share the images of a
-     *     batch, with the bits of the first; {@code /N} behind a name stands for N parts of a device, for instance
-     *     {@code cpu/2}
+     *     with commas between, or {@code all} that are of the preferred one's kind, share the images of a batch, with the
+     *     bits of the first; if they are of different kinds, those of the first without {@link EngineHabit#CONTRACTION}.
+     *     {@code /N} behind a name stands for N parts of a device, for instance {@code cpu/2}
      * @return an engine, to be closed
-     * @throws IllegalArgumentException if there is no such device, or several are not of one kind; the message says what
-     *     there is
+     * @throws IllegalArgumentException if there is no such device; the message says what there is
      * @throws DeviceException if the device cannot be opened; {@code auto} then computes in plain Java, and says why
      */
     public static Engine open(String device) {
@@ -58,17 +57,18 @@ public final class Tconv {
     public static Engine open(String device, Set<EngineHabit> without) {
         Backend oracle = without.contains(EngineHabit.SELF_CHECK) ? null : new ReferenceBackend();
         boolean tuned = !without.contains(EngineHabit.TUNING);
+        boolean contracted = !without.contains(EngineHabit.CONTRACTION);
         return switch (device.strip().toLowerCase(Locale.ROOT)) {
             case "reference" -> new Engine(new ReferenceBackend(), null);
-            case "auto" -> openAuto(oracle, tuned);
-            default -> new Engine(OpenClBackend.open(device, oracle, tuned), null);
+            case "auto" -> openAuto(oracle, tuned, contracted);
+            default -> new Engine(OpenClBackend.open(device, oracle, tuned, contracted), null);
         };
     }
 
     /** A device that is listed and cannot be opened (a driver older than its library, a card in use) is no device. */
-    private static Engine openAuto(@Nullable Backend oracle, boolean tuned) {
+    private static Engine openAuto(@Nullable Backend oracle, boolean tuned, boolean contracted) {
         try {
-            return OpenClBackend.openPreferred(oracle, tuned)
+            return OpenClBackend.openPreferred(oracle, tuned, contracted)
                     .map(backend -> new Engine(backend, null))
                     .orElseGet(() -> openFallback(OpenClBackend.whyNone()));
         } catch (DeviceException e) {

@@ -266,7 +266,7 @@ final class Exemplar {
     }
 
     /** The indices of an element, outermost first. */
-    private static String place(int element, int[] shape) {
+    static String place(int element, int[] shape) {
         int[] indices = new int[shape.length];
         int rest = element;
         for (int a = shape.length - 1; a >= 0; a--) {

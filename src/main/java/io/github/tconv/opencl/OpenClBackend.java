@@ -38,9 +38,15 @@ public final class OpenClBackend implements Backend {
 
     /** Opens a device, with rules and a check of the caller's. */
     OpenClBackend(Device device, ForwardRule rule, GradientRules gradientRules, SelfCheck selfCheck) {
+        this(device, rule, gradientRules, selfCheck, Rounding.of(/* mayContract= */ true));
+    }
+
+    /** As the other, with a rounding of the caller's. */
+    OpenClBackend(
+            Device device, ForwardRule rule, GradientRules gradientRules, SelfCheck selfCheck, Rounding rounding) {
         this.rule = rule;
         this.gradientRules = gradientRules;
-        session = new Session(device, ProgramCache.ofUser(), selfCheck);
+        session = new Session(device, ProgramCache.ofUser(), selfCheck, rounding);
         weightGradient = new WeightGradient(session, gradientRules.weightGradient());
         biasGradient = new BiasGradient(session);
         elementwise = new ElementwiseKernels(session);
@@ -53,12 +59,13 @@ public final class OpenClBackend implements Backend {
      * @param oracle what every program is compared with before it computes for a caller, and what computes where none is
      *     right; stays the caller's. Null for no such check
      * @param tuned whether to take what {@link Tuner} found
+     * @param contracted whether a product and the sum to which it is added may be rounded once
      * @return a backend, or empty if there is none, for which {@link #whyNone} has the reason
      */
-    public static Optional<Backend> openPreferred(@Nullable Backend oracle, boolean tuned) {
+    public static Optional<Backend> openPreferred(@Nullable Backend oracle, boolean tuned, boolean contracted) {
         Discovery found = Discovery.run();
         return DeviceChoice.preferred(found.list())
-                .map(info -> ofDevice(found.devices().get(info.index()), oracle, tuned));
+                .map(info -> ofDevice(found.devices().get(info.index()), oracle, tuned, Rounding.of(contracted)));
     }
 
     /**
@@ -68,16 +75,20 @@ public final class OpenClBackend implements Backend {
      *     with commas between; {@code /N} behind one for its N parts; or {@code all} of the preferred device's kind
      * @param oracle as for {@link #openPreferred}
      * @param tuned as for {@link #openPreferred}
+     * @param contracted as for {@link #openPreferred}; never, if the devices are not all of one kind
      * @return a backend
-     * @throws IllegalArgumentException if there is no such device, or several are not of one kind
+     * @throws IllegalArgumentException if there is no such device
      */
-    public static Backend open(String selector, @Nullable Backend oracle, boolean tuned) {
+    public static Backend open(String selector, @Nullable Backend oracle, boolean tuned, boolean contracted) {
         Discovery found = Discovery.run();
         List<DeviceChoice.Choice> chosen = DeviceChoice.several(selector, found);
         Device first = found.devices().get(chosen.get(0).device().index());
         if (chosen.size() == 1 && chosen.get(0).parts() == 1) {
-            return ofDevice(first, oracle, tuned);
+            return ofDevice(first, oracle, tuned, Rounding.of(contracted));
         }
+        boolean ofOneKind = chosen.stream()
+                .map(choice -> found.devices().get(choice.device().index()))
+                .allMatch(device -> first.differenceFrom(device).isEmpty());
         ForwardRule rule = ruleFor(first, tuned);
         GradientRules gradientRules = GradientRules.standard();
         return SharedBackend.open(
@@ -87,12 +98,17 @@ public final class OpenClBackend implements Backend {
                         device,
                         rule.decidedFor(first),
                         gradientRules.decidedFor(first),
-                        oracle == null ? SelfCheck.OFF : SelfCheck.of(device, oracle)));
+                        oracle == null ? SelfCheck.OFF : SelfCheck.of(device, oracle),
+                        Rounding.of(contracted && ofOneKind)));
     }
 
-    private static OpenClBackend ofDevice(Device device, @Nullable Backend oracle, boolean tuned) {
+    private static OpenClBackend ofDevice(Device device, @Nullable Backend oracle, boolean tuned, Rounding rounding) {
         return new OpenClBackend(
-                device, ruleFor(device, tuned), oracle == null ? SelfCheck.OFF : SelfCheck.of(device, oracle));
+                device,
+                ruleFor(device, tuned),
+                GradientRules.standard(),
+                oracle == null ? SelfCheck.OFF : SelfCheck.of(device, oracle),
+                rounding);
     }
 
     private static ForwardRule ruleFor(Device device, boolean tuned) {
@@ -138,6 +154,10 @@ public final class OpenClBackend implements Backend {
      */
     public static String whyNone() {
         return DeviceChoice.whyNone(devices());
+    }
+
+    Device device() {
+        return session.device();
     }
 
     @Override

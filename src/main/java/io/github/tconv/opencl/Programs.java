@@ -59,6 +59,7 @@ final class Programs implements AutoCloseable {
     private final Device device;
     private final cl_context context;
     private final ProgramCache disk;
+    private final Rounding rounding;
     private final Map<String, CompletableFuture<Program>> programs = new ConcurrentHashMap<>();
     private final Set<Program> ran = ConcurrentHashMap.newKeySet();
     private final Set<String> wanted = ConcurrentHashMap.newKeySet();
@@ -68,10 +69,11 @@ final class Programs implements AutoCloseable {
         return thread;
     });
 
-    Programs(Device device, cl_context context, ProgramCache disk) {
+    Programs(Device device, cl_context context, ProgramCache disk, Rounding rounding) {
         this.device = device;
         this.context = context;
         this.disk = disk;
+        this.rounding = rounding;
         background.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
         OPEN.add(this);
     }
@@ -159,7 +161,8 @@ final class Programs implements AutoCloseable {
         }
     }
 
-    private Program load(List<String> sources, String options) {
+    private Program load(List<String> sources, String ofProgram) {
+        String options = ofProgram + rounding.options();
         String file = sources.get(sources.size() - 1);
         String source = KernelSource.of(sources);
         String key = ProgramCache.key(device, source, options);

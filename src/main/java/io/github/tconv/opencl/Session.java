@@ -61,6 +61,10 @@ final class Session implements AutoCloseable {
     }
 
     Session(Device device, ProgramCache disk, SelfCheck selfCheck) {
+        this(device, disk, selfCheck, Rounding.of(/* mayContract= */ true));
+    }
+
+    Session(Device device, ProgramCache disk, SelfCheck selfCheck, Rounding rounding) {
         this.device = device;
         this.selfCheck = selfCheck;
         host = switch (device.hostMemory()) {
@@ -84,7 +88,7 @@ final class Session implements AutoCloseable {
                 queue = createQueue(created);
                 Handles.acquired();
                 context = created;
-                programs = new Programs(device, context, disk);
+                programs = new Programs(device, context, disk, rounding);
                 OPEN.add(this);
             } catch (CLException e) {
                 if (created != null) {

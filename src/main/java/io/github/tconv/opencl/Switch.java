@@ -9,6 +9,8 @@ enum Switch {
     TUNING("TCONV_TUNING", "tconv.tuning"),
     /** The trial of every program before it computes for a caller. */
     SELF_CHECK("TCONV_SELF_CHECK", "tconv.selfCheck"),
+    /** Products that are rounded together with the sum to which they are added. */
+    CONTRACTION("TCONV_CONTRACTION", "tconv.contraction"),
     /** Compiled programs on disk. */
     PROGRAM_CACHE("TCONV_PROGRAM_CACHE", "tconv.programCache");
 

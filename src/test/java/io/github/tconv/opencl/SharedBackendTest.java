@@ -57,7 +57,7 @@ class SharedBackendTest {
     /** The second device's calls of a shared call come from this thread. */
     private static final String SECOND = "tconv-device-1";
 
-    private static final Logger LOG = Logger.getLogger(SharedBackend.class.getName());
+    private static final Logger LOG = Logger.getLogger(Members.class.getName());
 
     private final List<String> warnings = new ArrayList<>();
     private final Handler listener = new Handler() {

@@ -1,0 +1,354 @@
+package io.github.tconv.opencl;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.tconv.Engine;
+import io.github.tconv.EngineHabit;
+import io.github.tconv.Prepared;
+import io.github.tconv.Tconv;
+import io.github.tconv.op.Activation;
+import io.github.tconv.op.DeviceException;
+import io.github.tconv.op.Problem;
+import io.github.tconv.op.Tensor;
+import io.github.tconv.reference.ReferenceBackend;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
+import java.util.logging.SimpleFormatter;
+import org.jocl.CL;
+import org.jocl.CLException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Devices of several kinds as one: the bits of the first, opened with the same rounding; who cannot give them takes no
+ * share. The second device is the first once more, which says that it has another driver; where its bits are to be others,
+ * its kernels are compiled with another rounding.
+ */
+class KindsTest {
+    /** Of each kind of kernel one, of which a processor under PoCL rounds some product and its sum together. */
+    private static final List<Problem> PROBLEMS =
+            """
+            ic96_oc40_i4x5_k4x3_s2x1_d1x3_p1x1
+            ic3_oc5_i4x6_k3x5_s1x2_d2x3_p2x4_op0x1
+            ic64_oc64_i9x11_k3x3_p1x1
+            ic3_oc2_i3x4_k32x32_s16x16_p8x8
+            ic6_oc4_g2_i17_k5_s3_p1
+            """.lines().map(Problem::parse).toList();
+
+    private static final Problem PROBLEM = PROBLEMS.get(1);
+    private static final String FIRST = "tconv-device-0";
+    private static final String SECOND = "tconv-device-1";
+    private static final Logger LOG = Logger.getLogger(KindsTest.class.getPackageName());
+
+    private final List<String> warnings = new ArrayList<>();
+    private final Handler listener = new Handler() {
+        @Override
+        public void publish(LogRecord said) {
+            warnings.add(new SimpleFormatter().formatMessage(said));
+        }
+
+        @Override
+        public void flush() {}
+
+        @Override
+        public void close() {}
+    };
+    private final long before = Handles.live();
+
+    @BeforeEach
+    void listen() {
+        LOG.setUseParentHandlers(false);
+        LOG.addHandler(listener);
+    }
+
+    @AfterEach
+    void nothingIsLeft() {
+        Calls.intercept((call, bytes) -> {});
+        LOG.removeHandler(listener);
+        LOG.setUseParentHandlers(true);
+        assertEquals(before, Handles.live(), "native handles");
+    }
+
+    private static List<Device> devices() {
+        return Discovery.run().devices().stream()
+                .filter(device -> device.info().unusable() == null)
+                .toList();
+    }
+
+    private static OpenClBackend one(Device device, Rounding rounding) {
+        return new OpenClBackend(device, ForwardRule.standard(), GradientRules.standard(), SelfCheck.OFF, rounding);
+    }
+
+    /** A device, and what passes for one of another kind, however little there is to do. */
+    private static Engine two(Device device, Rounding second) {
+        DeviceInfo info = device.info();
+        DeviceInfo other = new DeviceInfo(
+                info.index(),
+                info.type(),
+                info.name(),
+                info.platform(),
+                info.version(),
+                info.driver() + " of another kind",
+                info.computeUnits(),
+                info.memoryBytes(),
+                info.localMemoryBytes(),
+                info.unusable());
+        Device pretended = new Device(
+                other,
+                device.platform(),
+                device.id(),
+                device.hostMemory(),
+                device.maxAllocationBytes(),
+                device.vectorWidth(),
+                device.groupItems(),
+                device.part());
+        return Engine.of(new SharedBackend(
+                List.of(one(device, Rounding.SEPARATE), one(pretended, second)), /* leastFlops= */ 1));
+    }
+
+    /** Operands of a problem with four images, and what engines make of them. */
+    private static final class Work {
+        final Problem problem;
+        final Tensor input;
+        final Tensor weight;
+        final Tensor bias;
+        final Tensor outputGradient;
+
+        Work(Problem ofOne) {
+            problem = ofOne.layer().problem(4, Arrays.copyOfRange(ofOne.inputShape(), 2, ofOne.inputShape().length));
+            Random random = new Random(5);
+            weight = reals(random, problem.layer().weightShape());
+            bias = reals(random, problem.layer().outChannels());
+            input = reals(random, problem.inputShape());
+            outputGradient = reals(random, problem.outputShape());
+        }
+
+        private static Tensor reals(Random random, int... shape) {
+            Tensor tensor = Tensor.zeros(shape);
+            for (int i = 0; i < tensor.elements(); i++) {
+                tensor.set(i, random.nextFloat() - 0.5f);
+            }
+            return tensor;
+        }
+
+        float[] forward(Engine engine) {
+            return engine.forward(problem.layer(), input, weight, bias).toArray();
+        }
+
+        float[] prepared(Engine engine, boolean hasResidual) {
+            Tensor output = Tensor.zeros(problem.outputShape());
+            try (Prepared prepared = engine.prepare(problem.layer(), weight, bias, Activation.relu())) {
+                prepared.forward(input, hasResidual ? outputGradient : null, output);
+            }
+            return output.toArray();
+        }
+
+        float[] inputGradient(Engine engine) {
+            return engine.inputGradient(problem.layer(), outputGradient, weight).toArray();
+        }
+    }
+
+    private static boolean isOn(String thread) {
+        return Thread.currentThread().getName().equals(thread);
+    }
+
+    private static AtomicInteger kernelsOf(String thread) {
+        AtomicInteger kernels = new AtomicInteger();
+        Calls.intercept((call, bytes) -> {
+            if (isOn(thread) && call.equals("clEnqueueNDRangeKernel")) {
+                kernels.incrementAndGet();
+            }
+        });
+        return kernels;
+    }
+
+    @Test
+    void theBitsAreThoseOfTheFirstWithTheSameRounding() {
+        for (Device device : devices()) {
+            for (Problem problem : PROBLEMS) {
+                Work work = new Work(problem);
+                try (Engine one = Engine.of(one(device, Rounding.SEPARATE));
+                        Engine two = two(device, Rounding.SEPARATE)) {
+                    float[] expected = work.forward(one);
+                    assertArrayEquals(expected, work.forward(two), problem + ", proved now");
+                    AtomicInteger kernels = kernelsOf(SECOND);
+                    assertArrayEquals(expected, work.forward(two), problem + ", proved before");
+                    assertTrue(kernels.get() > 0, "the second device has a share of " + problem);
+                    Calls.intercept((call, bytes) -> {});
+                    assertArrayEquals(work.prepared(one, false), work.prepared(two, false), problem.toString());
+                    assertArrayEquals(work.prepared(one, true), work.prepared(two, true), problem + ", residual");
+                    assertArrayEquals(work.inputGradient(one), work.inputGradient(two), problem + ", gradient");
+                }
+            }
+        }
+        assertEquals(List.of(), warnings);
+    }
+
+    /** Whole numbers are exact however a kernel rounds. */
+    @Test
+    void separateRoundingsComputeRight() {
+        for (Device device : devices()) {
+            for (Problem problem : PROBLEMS) {
+                Work work = new Work(problem);
+                for (Tensor tensor : List.of(work.input, work.weight, work.bias)) {
+                    for (int i = 0; i < tensor.elements(); i++) {
+                        tensor.set(i, Math.round(tensor.get(i) * 8));
+                    }
+                }
+                try (Engine reference = Engine.of(new ReferenceBackend());
+                        Engine one = Engine.of(one(device, Rounding.SEPARATE))) {
+                    assertArrayEquals(work.forward(reference), work.forward(one), problem.toString());
+                }
+            }
+        }
+    }
+
+    @Test
+    void whoseBitsDifferTakesNoShareOfTheLayer() {
+        for (Device device : devices()) {
+            for (Problem problem : PROBLEMS) {
+                Work work = new Work(problem);
+                try (Engine one = Engine.of(one(device, Rounding.SEPARATE));
+                        Engine contracted = Engine.of(one(device, Rounding.CONTRACTED));
+                        Engine two = two(device, Rounding.CONTRACTED)) {
+                    float[] expected = work.forward(one);
+                    boolean differs = !Arrays.equals(expected, work.forward(contracted));
+                    if (device.hostMemory() == Device.HostMemory.SAME) {
+                        assertTrue(differs, "PoCL contracts " + problem);
+                    }
+                    warnings.clear();
+                    assertArrayEquals(expected, work.forward(two), problem.toString());
+                    assertEquals(differs ? 1 : 0, warnings.size(), warnings::toString);
+                    if (differs) {
+                        assertTrue(
+                                warnings.get(0).matches("(?s).*takes no share of .*expected .*, found .*"),
+                                warnings.get(0));
+                        Calls.intercept((call, bytes) -> assertFalse(isOn(SECOND), call));
+                        assertArrayEquals(expected, work.forward(two), problem.toString());
+                        assertEquals(1, warnings.size(), warnings::toString);
+                        Calls.intercept((call, bytes) -> {});
+                    }
+                    assertFalse(two.describe().contains("left out"), two.describe());
+                }
+            }
+        }
+    }
+
+    private static CLException status(int status) {
+        return new CLException(CL.stringFor_errorCode(status), status);
+    }
+
+    @Test
+    void whoCannotComputeALayerHasItsShareOfOthers() {
+        Work work = new Work(PROBLEM);
+        Work other = new Work(PROBLEMS.get(4));
+        for (Device device : devices()) {
+            try (Engine one = Engine.of(one(device, Rounding.SEPARATE));
+                    Engine two = two(device, Rounding.SEPARATE)) {
+                Calls.intercept((call, bytes) -> {
+                    if (isOn(SECOND) && call.equals("clBuildProgram")) {
+                        throw status(CL.CL_BUILD_PROGRAM_FAILURE);
+                    }
+                });
+                assertArrayEquals(work.forward(one), work.forward(two));
+                assertEquals(1, warnings.size(), warnings::toString);
+                assertTrue(warnings.get(0).contains("CL_BUILD_PROGRAM_FAILURE"), warnings.get(0));
+                assertFalse(two.describe().contains("left out"), two.describe());
+                Calls.intercept((call, bytes) -> {});
+                float[] expected = other.forward(one);
+                assertArrayEquals(expected, other.forward(two));
+                AtomicInteger kernels = kernelsOf(SECOND);
+                assertArrayEquals(expected, other.forward(two));
+                assertTrue(kernels.get() > 0, "the second device has a share");
+                assertEquals(1, warnings.size(), warnings::toString);
+                Calls.intercept((call, bytes) -> {});
+            }
+            warnings.clear();
+        }
+    }
+
+    /** The first failed; what the second has shown it goes on with, and what it has not is no result. */
+    @Test
+    void whoHasShownTheBitsGoesOnAlone() {
+        Work work = new Work(PROBLEM);
+        for (Device device : devices()) {
+            try (Engine one = Engine.of(one(device, Rounding.SEPARATE));
+                    Engine two = two(device, Rounding.SEPARATE);
+                    Prepared prepared = two.prepare(work.problem.layer(), work.weight, work.bias)) {
+                float[] expected = work.forward(one);
+                assertArrayEquals(expected, prepared.forward(work.input).toArray());
+                Calls.intercept((call, bytes) -> {
+                    if (isOn(FIRST)) {
+                        throw status(CL.CL_DEVICE_NOT_AVAILABLE);
+                    }
+                });
+                assertArrayEquals(expected, prepared.forward(work.input).toArray());
+                assertEquals(1, warnings.size(), warnings::toString);
+                assertTrue(two.describe().contains("left out"), two.describe());
+                assertArrayEquals(expected, prepared.forward(work.input).toArray());
+                Tensor output = Tensor.zeros(work.problem.outputShape());
+                DeviceException failure = assertThrows(
+                        DeviceException.class, () -> prepared.forward(work.input, work.outputGradient, output));
+                assertTrue(failure.getMessage().startsWith("no device is left"), failure.getMessage());
+                // A layer that is new is decided by whoever is there.
+                assertArrayEquals(work.inputGradient(one), work.inputGradient(two));
+                assertEquals(1, warnings.size(), warnings::toString);
+            }
+            warnings.clear();
+        }
+    }
+
+    /** What the processor multiplies is below the least normal number, 2⁻¹²⁶. */
+    @Test
+    void whatIsTooSmallIsZero() {
+        Problem problem = Problem.parse("ic1_oc1_i40_k1");
+        Work work = new Work(problem);
+        for (int i = 0; i < work.input.elements(); i++) {
+            work.input.set(i, 0x1p-100f);
+        }
+        work.weight.set(0, -0x1p-30f);
+        for (Device device : devices()) {
+            try (Engine one = Engine.of(one(device, Rounding.SEPARATE))) {
+                float[] output = one.forward(work.problem.layer(), work.input, work.weight, null)
+                        .toArray();
+                for (float value : output) {
+                    assertEquals(0, value, 0);
+                }
+            }
+        }
+    }
+
+    @Test
+    void anEngineCanBeToldToLeaveContraction() {
+        Work work = new Work(PROBLEM);
+        for (Device device : devices()) {
+            String name = Integer.toString(device.info().index());
+            try (Engine separate = Engine.of(one(device, Rounding.SEPARATE));
+                    Engine told = Tconv.open(name, Set.of(EngineHabit.CONTRACTION));
+                    Engine contracted = Engine.of(one(device, Rounding.CONTRACTED));
+                    Engine untold = Tconv.open(name)) {
+                assertArrayEquals(work.forward(separate), work.forward(told));
+                assertArrayEquals(work.forward(contracted), work.forward(untold));
+            }
+            System.setProperty("tconv.contraction", "off");
+            try (Engine separate = Engine.of(one(device, Rounding.SEPARATE));
+                    Engine told = Tconv.open(name)) {
+                assertArrayEquals(work.forward(separate), work.forward(told));
+            } finally {
+                System.clearProperty("tconv.contraction");
+            }
+        }
+    }
+}
