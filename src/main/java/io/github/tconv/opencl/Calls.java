@@ -274,6 +274,12 @@ final class Calls {
         return CL.clCreateKernel(program, name, status);
     }
 
+    static void clGetKernelWorkGroupInfo(
+            cl_kernel kernel, cl_device_id device, int parameter, long size, Pointer value) {
+        before("clGetKernelWorkGroupInfo");
+        CL.clGetKernelWorkGroupInfo(kernel, device, parameter, size, value, null);
+    }
+
     static void clSetKernelArg(cl_kernel kernel, int index, long size, @Nullable Pointer value) {
         before("clSetKernelArg");
         CL.clSetKernelArg(kernel, index, size, value);

@@ -3,6 +3,7 @@ package io.github.tconv.opencl;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
+import org.jocl.CL;
 import org.jocl.CLException;
 import org.jocl.Pointer;
 import org.jocl.Sizeof;
@@ -97,6 +98,18 @@ final class Kernel implements AutoCloseable {
         } catch (CLException e) {
             throw program.failure("clEnqueueNDRangeKernel over " + range, name, e);
         }
+    }
+
+    /** The local memory that a work-group takes on a device, in bytes. */
+    long localBytes(Device device) {
+        long[] bytes = new long[1];
+        try {
+            Calls.clGetKernelWorkGroupInfo(
+                    kernel, device.id(), CL.CL_KERNEL_LOCAL_MEM_SIZE, Sizeof.cl_ulong, Pointer.to(bytes));
+        } catch (CLException e) {
+            throw program.failure("clGetKernelWorkGroupInfo", name, e);
+        }
+        return bytes[0];
     }
 
     /** Gives the kernel back to its program. */

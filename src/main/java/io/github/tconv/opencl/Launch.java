@@ -74,6 +74,13 @@ final class Launch {
         return stagedFloats;
     }
 
+    /** The local memory that a work-group of the computing kernel takes, in bytes. */
+    long localBytes(Device device) {
+        try (Kernel computing = program.kernel(kernel)) {
+            return computing.localBytes(device);
+        }
+    }
+
     /**
      * Enqueues the kernels.
      *

@@ -158,6 +158,12 @@ final class PreparedForward implements PreparedLayer {
         choice.follow(variant);
     }
 
+    /** The local memory that a work-group of the last call's kernel took, in bytes; 0 before the first call. */
+    long localBytes() {
+        Launch launch = last;
+        return launch == null ? 0 : launch.localBytes(session.device());
+    }
+
     private void whole(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
         Launch launch = last;
         if (launch == null || launch.better() != null || !launch.isFor(problem, residual != null)) {

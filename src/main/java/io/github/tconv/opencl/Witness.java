@@ -26,6 +26,8 @@ final class Witness {
     private final @Nullable Tensor residual;
     private final Activation activation;
     private final Tensor expected;
+    /** What a work-group takes on the model. */
+    private final long localBytes;
 
     /**
      * What the programs of a layer have in common.
@@ -49,7 +51,8 @@ final class Witness {
         activation = subject.activation().slopes() == null
                 ? subject.activation()
                 : Activation.prelu(reals(random, shape[1]));
-        expected = compute(model, variant);
+        expected = Exemplar.unwritten(shape);
+        localBytes = compute(model, variant, expected);
     }
 
     /**
@@ -92,13 +95,13 @@ final class Witness {
         return tensor;
     }
 
-    private Tensor compute(OpenClBackend backend, ForwardVariant variant) {
-        Tensor written = Exemplar.unwritten(subject.direction().writtenShape(problem));
+    /** Returns the local memory of a work-group. */
+    private long compute(OpenClBackend backend, ForwardVariant variant, Tensor written) {
         try (PreparedForward layer = backend.prepare(subject.direction(), problem.layer(), weight, bias, activation)) {
             layer.follow(variant);
             layer.forward(problem, read, residual, written);
+            return layer.localBytes();
         }
-        return written;
     }
 
     /**
@@ -107,9 +110,15 @@ final class Witness {
      * @return the first bits that differ, or why it cannot; empty if all are the same
      */
     Optional<String> difference(OpenClBackend backend, ForwardVariant variant) {
-        Tensor found;
+        // Known before its compiler, which may take minutes, finds out.
+        long local = backend.device().info().localMemoryBytes();
+        if (localBytes > local) {
+            return Optional.of(
+                    "a work-group takes %d bytes of local memory, of which it has %d".formatted(localBytes, local));
+        }
+        Tensor found = Exemplar.unwritten(expected.shape());
         try {
-            found = compute(backend, variant);
+            long unused = compute(backend, variant, found);
         } catch (DeviceException e) {
             return Optional.of("it fails: " + e.getMessage());
         }

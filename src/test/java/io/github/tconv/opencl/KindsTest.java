@@ -93,6 +93,10 @@ class KindsTest {
 
     /** A device, and what passes for one of another kind, however little there is to do. */
     private static Engine two(Device device, Rounding second) {
+        return two(device, second, device.info().localMemoryBytes());
+    }
+
+    private static Engine two(Device device, Rounding second, long localBytes) {
         DeviceInfo info = device.info();
         DeviceInfo other = new DeviceInfo(
                 info.index(),
@@ -103,7 +107,7 @@ class KindsTest {
                 info.driver() + " of another kind",
                 info.computeUnits(),
                 info.memoryBytes(),
-                info.localMemoryBytes(),
+                localBytes,
                 info.unusable());
         Device pretended = new Device(
                 other,
@@ -276,6 +280,24 @@ class KindsTest {
                 Calls.intercept((call, bytes) -> {});
             }
             warnings.clear();
+        }
+    }
+
+    @Test
+    void whoHasTooLittleLocalMemoryIsNotTried() {
+        Work work = new Work(PROBLEM);
+        for (Device device : devices()) {
+            if (device.hostMemory() == Device.HostMemory.SAME) {
+                try (Engine one = Engine.of(one(device, Rounding.SEPARATE));
+                        Engine two = two(device, Rounding.SEPARATE, 100)) {
+                    Calls.intercept((call, bytes) -> assertFalse(isOn(SECOND) && call.equals("clBuildProgram")));
+                    assertArrayEquals(work.forward(one), work.forward(two));
+                    assertEquals(1, warnings.size(), warnings::toString);
+                    assertTrue(warnings.get(0).endsWith("bytes of local memory, of which it has 100"), warnings.get(0));
+                    Calls.intercept((call, bytes) -> {});
+                }
+                warnings.clear();
+            }
         }
     }
 
