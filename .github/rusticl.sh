@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Runs the gate on Mesa's rusticl over llvmpipe as the only driver. Needs the packages mesa-opencl-icd and libclc-15.
+# Runs the gate on Mesa's rusticl over llvmpipe as the only driver, and then a few layers on PoCL and rusticl as one device,
+# whose bits must be those of PoCL alone. `.github/rusticl.sh --beside` runs the latter only. Needs the packages
+# mesa-opencl-icd, libclc-15 and pocl-opencl-icd.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,4 +16,22 @@ mkdir "$work/vendors"
 echo "$icd" >"$work/vendors/rusticl.icd"
 # Its own cache would hide what its compiler makes of the kernels of today.
 export RUSTICL_ENABLE=llvmpipe OCL_ICD_VENDORS="$work/vendors/" MESA_SHADER_CACHE_DISABLE=true
-./verify -Dtconv.wholeCatalogue=true "$@"
+if [ "${1:-}" != --beside ]; then
+  ./verify -Dtconv.wholeCatalogue=true "$@"
+fi
+
+pocl=$(find /usr/lib /usr/local/lib -name 'libpocl.so.2*' -print -quit)
+if [ -z "$pocl" ]; then
+  echo "rusticl.sh: no libpocl.so.2: apt-get install pocl-opencl-icd" >&2
+  exit 2
+fi
+echo "$pocl" >"$work/vendors/pocl.icd"
+mvn -q -B -ntp test-compile dependency:build-classpath -Dspotless.check.skip=true \
+  -Dmdep.includeScope=test -Dmdep.outputFile=target/kinds-classpath.txt
+# Keeps Java's handler of SIGSEGV from PoCL's compiler: see ./tconv.
+chain=$(java -XshowSettings:properties -version 2>&1 | sed -n 's/^ *java.home = //p')/lib/libjsig.so
+[ -r "$chain" ] || chain=
+# Their kernels take rusticl's compiler half a minute each, others up to some minutes.
+LD_PRELOAD=$chain TCONV_PROGRAM_CACHE=off java -cp "target/test-classes:target/classes:$(cat target/kinds-classpath.txt)" \
+  io.github.tconv.opencl.KindsRun portable,rusticl \
+  n16_ic2_oc2_i64x64_k3x3_p1x1 n16_ic17_oc34_i24_k3_s2_p1_op1

@@ -21,7 +21,7 @@ final class DeviceOption {
             description = {
                 "auto (GPU, then accelerator, then OpenCL CPU, then plain Java), reference (plain Java), opencl, gpu,"
                         + " accelerator, cpu, an index or a part of a name that 'tconv devices' lists.",
-                "Several of one kind, as '0,1' or 'all', share a batch; 'cpu/2' is a device in two parts.",
+                "Several, as '0,1' or 'all' of one kind, share a batch; 'cpu/2' is a device in two parts.",
                 "Unless given, what the environment variable TCONV_DEVICE says, or auto."
             })
     private @Nullable String device;
