@@ -15,10 +15,9 @@ public enum EngineHabit {
     TUNING,
     /**
      * A product and the sum to which it is added are rounded once where the device has an instruction for both: the fastest,
-     * and the most exact. Without it each is rounded, and numbers too small for a normal one (below 2⁻¹²⁶) are 0, so that a
-     * kernel gives the same bits on devices of different kinds; an engine over several kinds never has it. The environment
-     * variable {@code TCONV_CONTRACTION=off} and the system property {@code tconv.contraction=off} switch it off for all
-     * engines.
+     * and the most exact. Without it each is rounded, so that a kernel may give the same bits on devices of different kinds;
+     * an engine over several kinds never has it. The environment variable {@code TCONV_CONTRACTION=off} and the system
+     * property {@code tconv.contraction=off} switch it off for all engines.
      */
     CONTRACTION
 }

@@ -4,11 +4,8 @@ package io.github.tconv.opencl;
 enum Rounding {
     /** As the device's compiler likes best: where there is an instruction for both, they are rounded once. */
     CONTRACTED(""),
-    /**
-     * Each on its own, and what is too small for a normal number is 0, for some devices know no other. So the additions and
-     * multiplications of one kernel give the same bits on devices whose compilers have nothing in common.
-     */
-    SEPARATE(" -DSEPARATE_ROUNDINGS -cl-denorms-are-zero");
+    /** Each on its own, so that a kernel may give the same bits on devices whose compilers have nothing in common. */
+    SEPARATE(" -DSEPARATE_ROUNDINGS");
 
     private final String options;
 

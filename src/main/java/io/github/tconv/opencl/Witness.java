@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * What a device makes of a small problem of a layer, to the bit, for a device of another kind to make the same. Unlike those
  * of an {@link Exemplar} the operands are such that every rounding shows, and where there are several images the last one's
- * values are so small that the results are subnormal, or zeros on a device that knows none.
+ * values are so small that many results are subnormal, or zeros on a device that knows none.
  */
 final class Witness {
     /** Takes values from [-0.5, 0.5] to where most products with others are subnormal. */

@@ -332,26 +332,6 @@ class KindsTest {
         }
     }
 
-    /** What the processor multiplies is below the least normal number, 2⁻¹²⁶. */
-    @Test
-    void whatIsTooSmallIsZero() {
-        Problem problem = Problem.parse("ic1_oc1_i40_k1");
-        Work work = new Work(problem);
-        for (int i = 0; i < work.input.elements(); i++) {
-            work.input.set(i, 0x1p-100f);
-        }
-        work.weight.set(0, -0x1p-30f);
-        for (Device device : devices()) {
-            try (Engine one = Engine.of(one(device, Rounding.SEPARATE))) {
-                float[] output = one.forward(work.problem.layer(), work.input, work.weight, null)
-                        .toArray();
-                for (float value : output) {
-                    assertEquals(0, value, 0);
-                }
-            }
-        }
-    }
-
     @Test
     void anEngineCanBeToldToLeaveContraction() {
         Work work = new Work(PROBLEM);
