@@ -34,4 +34,4 @@ chain=$(java -XshowSettings:properties -version 2>&1 | sed -n 's/^ *java.home = 
 # Their kernels take rusticl's compiler half a minute each, others up to some minutes.
 LD_PRELOAD=$chain TCONV_PROGRAM_CACHE=off java -cp "target/test-classes:target/classes:$(cat target/kinds-classpath.txt)" \
   io.github.tconv.opencl.KindsRun portable,rusticl \
-  n16_ic2_oc2_i64x64_k3x3_p1x1 n16_ic17_oc34_i40_k3_s2_p1_op1
+  n16_ic2_oc2_i64x64_k3x3_p1x1 n64_ic17_oc34_i40_k3_s2_p1_op1
