@@ -22,8 +22,10 @@
 #define PANEL_ROW (SEG * TILE_IC)
 #define PANEL_TILE (IMGS * RY * PANEL_ROW)
 
-// Adds count positions to a register tile.
-FLATTENED void add_positions(lanes* sums, __local const float* panel, __local const float* patch, const int count) {
+// Adds count positions to a register tile. The step is SW, which the compiler must not know: where taps meet what taps beside
+// them met a position earlier it would keep those values, and spill sums for them.
+FLATTENED void add_positions(
+        lanes* sums, __local const float* panel, __local const float* patch, const int step, const int count) {
     for (int p = 0; p < count; p++) {
         lanes x[V];
         #pragma unroll
@@ -34,7 +36,7 @@ FLATTENED void add_positions(lanes* sums, __local const float* panel, __local co
         for (int o = 0; o < OCT; o++) {
             #pragma unroll
             for (int k = 0; k < KWC; k++) {
-                const lanes g = (lanes)(patch[p * SW + o * PATCH_CHANNEL + k * DW]);
+                const lanes g = (lanes)(patch[p * step + o * PATCH_CHANNEL + k * DW]);
                 #pragma unroll
                 for (int v = 0; v < V; v++) {
                     sums[(o * KWC + k) * V + v] = plus_product(sums[(o * KWC + k) * V + v], g, x[v]);
@@ -58,6 +60,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_cla
 
     const share own = share_of_item(ITEM_IC, BATCHES, N, ID, IH, IW);
     const size_t plane = (size_t)ID * IH * IW;
+    const int step = BATCHES > 0 ? SW : SW + 1;
 
     for (int a = 0; a < IT * OT * TAP_D * TAP_H * KW_CHUNKS * SUMS; a++) {
         kept[a] = (lanes)(0.0f);
@@ -102,7 +105,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_cla
                                             sums, panel + c * PANEL_TILE + (i * RY + y) * PANEL_ROW,
                                             patch + o * (OCT * PATCH_CHANNEL) + i * PATCH_IMAGE
                                                     + (d * PATCH_H + y * SH + h * DH) * PITCH + k * (KWC * DW),
-                                            at.count);
+                                            step, at.count);
                                 }
                             }
                         }
@@ -135,8 +138,15 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void weight_gradient_cla
                     __local const float* const from = (__local const float*)(kept
                             + (((tile * TAP_D + d) * TAP_H + h) * KW_CHUNKS + chunk) * SUMS
                             + ((o - o / OCT * OCT) * KWC + kw - chunk * KWC) * V) + c - in_tile * TILE_IC;
-                    for (int i = 0; i < min(4, own.count_ic - c); i++) {
-                        row[i * channel + kw] = from[i];
+                    if (c + 4 <= own.count_ic) {
+                        #pragma unroll
+                        for (int i = 0; i < 4; i++) {
+                            row[i * channel + kw] = from[i];
+                        }
+                    } else {
+                        for (int i = 0; i < own.count_ic - c; i++) {
+                            row[i * channel + kw] = from[i];
+                        }
                     }
                 }
             }

@@ -49,6 +49,11 @@ record PanelAxis(Axis axis, boolean minimal) {
         return phases() * (tile() - 1) + axis.kernel();
     }
 
+    /** The products of a tile that may be short of a position. */
+    int products(boolean isShort) {
+        return isShort ? products() - phases() : products();
+    }
+
     /** The output gradients that a phase of a tile meets. */
     int reach() {
         return tile() + taps() - 1;

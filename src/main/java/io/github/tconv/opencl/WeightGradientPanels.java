@@ -180,7 +180,13 @@ final class WeightGradientPanels implements WeightGradientVariant {
 
     /** The products of packed floats. */
     long products() {
-        return allTiles() * layer.depth().kernel() * height.products() * width.products() * channelPairs();
+        long tiles = 0;
+        for (boolean shortHeight : new boolean[] {false, true}) {
+            for (boolean shortWidth : new boolean[] {false, true}) {
+                tiles += tilesOf(shortHeight, shortWidth) * height.products(shortHeight) * width.products(shortWidth);
+            }
+        }
+        return tiles * layer.depth().kernel() * channelPairs();
     }
 
     /** The products that the sum is written with. */
