@@ -31,7 +31,8 @@ mvn -q -B -ntp test-compile dependency:build-classpath -Dspotless.check.skip=tru
 # Keeps Java's handler of SIGSEGV from PoCL's compiler: see ./tconv.
 chain=$(java -XshowSettings:properties -version 2>&1 | sed -n 's/^ *java.home = //p')/lib/libjsig.so
 [ -r "$chain" ] || chain=
-# Their kernels take rusticl's compiler half a minute each, others up to some minutes.
-LD_PRELOAD=$chain TCONV_PROGRAM_CACHE=off java -cp "target/test-classes:target/classes:$(cat target/kinds-classpath.txt)" \
+# Their kernels take rusticl's compiler half a minute each, others up to some minutes; without a cache it compiles for every
+# launch.
+LD_PRELOAD=$chain TCONV_PROGRAM_CACHE=off MESA_SHADER_CACHE_DISABLE=false MESA_SHADER_CACHE_DIR=$work/cache java -cp "target/test-classes:target/classes:$(cat target/kinds-classpath.txt)" \
   io.github.tconv.opencl.KindsRun portable,rusticl \
-  n16_ic2_oc2_i64x64_k3x3_p1x1 n64_ic17_oc34_i40_k3_s2_p1_op1
+  n16_ic2_oc2_i64x64_k3x3_p1x1 n512_ic3_oc5_i4x6_k3x5_s1x2_d2x3_p2x4_op0x1

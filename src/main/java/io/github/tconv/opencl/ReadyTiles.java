@@ -80,7 +80,11 @@ final class ReadyTiles {
                 try {
                     Problem problem = first.problem().layer().problem(1, size);
                     Recipe known = first.recipe();
-                    prefetch(programs.recipe(known.variant(), problem.asRank3(), known.hasResidual()), problem);
+                    Recipe other = programs.recipe(known.variant(), problem.asRank3(), known.hasResidual());
+                    // With what is there, nothing is left to compile.
+                    if (!launches.containsKey(other.options())) {
+                        prefetch(other, problem);
+                    }
                 } catch (IllegalArgumentException e) {
                     LOG.log(System.Logger.Level.DEBUG, "a layer has no problem of some size", e);
                 }
