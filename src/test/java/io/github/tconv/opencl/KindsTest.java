@@ -15,21 +15,17 @@ import io.github.tconv.op.DeviceException;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.reference.ReferenceBackend;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.logging.Handler;
-import java.util.logging.LogRecord;
 import java.util.logging.Logger;
-import java.util.logging.SimpleFormatter;
 import org.jocl.CL;
 import org.jocl.CLException;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
  * Devices of several kinds as one: the bits of the first, opened with the same rounding; who cannot give them takes no
@@ -52,32 +48,15 @@ class KindsTest {
     private static final String SECOND = "tconv-device-1";
     private static final Logger LOG = Logger.getLogger(KindsTest.class.getPackageName());
 
-    private final List<String> warnings = new ArrayList<>();
-    private final Handler listener = new Handler() {
-        @Override
-        public void publish(LogRecord said) {
-            warnings.add(new SimpleFormatter().formatMessage(said));
-        }
+    @RegisterExtension
+    final Warnings listener = new Warnings(LOG);
 
-        @Override
-        public void flush() {}
-
-        @Override
-        public void close() {}
-    };
+    private final List<String> warnings = listener.said();
     private final long before = Handles.live();
-
-    @BeforeEach
-    void listen() {
-        LOG.setUseParentHandlers(false);
-        LOG.addHandler(listener);
-    }
 
     @AfterEach
     void nothingIsLeft() {
         Calls.intercept((call, bytes) -> {});
-        LOG.removeHandler(listener);
-        LOG.setUseParentHandlers(true);
         assertEquals(before, Handles.live(), "native handles");
     }
 

@@ -15,14 +15,11 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.logging.Handler;
-import java.util.logging.LogRecord;
 import java.util.logging.Logger;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -33,31 +30,10 @@ class LedgerTest {
     @TempDir
     private Path temporary;
 
-    private final List<String> warnings = new ArrayList<>();
-    private final Handler listener = new Handler() {
-        @Override
-        public void publish(LogRecord entry) {
-            warnings.add(entry.getMessage());
-        }
+    @RegisterExtension
+    final Warnings listener = new Warnings(LOG);
 
-        @Override
-        public void flush() {}
-
-        @Override
-        public void close() {}
-    };
-
-    @BeforeEach
-    void listen() {
-        LOG.addHandler(listener);
-        LOG.setUseParentHandlers(false);
-    }
-
-    @AfterEach
-    void stopListening() {
-        LOG.removeHandler(listener);
-        LOG.setUseParentHandlers(true);
-    }
+    private final List<String> warnings = listener.said();
 
     private Path folder() {
         return temporary.resolve("made/when/needed");

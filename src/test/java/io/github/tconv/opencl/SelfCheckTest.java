@@ -19,12 +19,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.logging.Handler;
-import java.util.logging.LogRecord;
 import java.util.logging.Logger;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Kernels that are broken on purpose are noticed before they compute for a caller, and others take their place. */
@@ -38,31 +36,15 @@ class SelfCheckTest {
     private final ReferenceBackend reference = new ReferenceBackend();
     private final Exemplar operands = new Exemplar(PROBLEM.asRank3(), Activation.none());
     private final KernelSource.Alteration unaltered = KernelSource.alter((file, text) -> text);
-    private final List<String> warnings = new ArrayList<>();
-    private final Handler listener = new Handler() {
-        @Override
-        public void publish(LogRecord entry) {
-            warnings.add(java.text.MessageFormat.format(entry.getMessage(), entry.getParameters()));
-        }
 
-        @Override
-        public void flush() {}
+    @RegisterExtension
+    final Warnings listener = new Warnings(LOG);
 
-        @Override
-        public void close() {}
-    };
-
-    @BeforeEach
-    void listen() {
-        LOG.addHandler(listener);
-        LOG.setUseParentHandlers(false);
-    }
+    private final List<String> warnings = listener.said();
 
     @AfterEach
     void restore() {
         KernelSource.alter(unaltered);
-        LOG.removeHandler(listener);
-        LOG.setUseParentHandlers(true);
     }
 
     private static List<Device> devices() {

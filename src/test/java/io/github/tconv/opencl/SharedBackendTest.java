@@ -25,17 +25,15 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
-import java.util.logging.Handler;
-import java.util.logging.LogRecord;
 import java.util.logging.Logger;
 import java.util.stream.Stream;
 import org.jocl.CL;
 import org.jocl.CLException;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
  * Several devices as one: the bits of one, whatever the batch, whoever fails. The devices are the parts of one where it
@@ -59,32 +57,15 @@ class SharedBackendTest {
 
     private static final Logger LOG = Logger.getLogger(Members.class.getName());
 
-    private final List<String> warnings = new ArrayList<>();
-    private final Handler listener = new Handler() {
-        @Override
-        public void publish(LogRecord said) {
-            warnings.add(said.getMessage());
-        }
+    @RegisterExtension
+    final Warnings listener = new Warnings(LOG);
 
-        @Override
-        public void flush() {}
-
-        @Override
-        public void close() {}
-    };
+    private final List<String> warnings = listener.said();
     private final long before = Handles.live();
-
-    @BeforeEach
-    void listen() {
-        LOG.setUseParentHandlers(false);
-        LOG.addHandler(listener);
-    }
 
     @AfterEach
     void nothingIsLeft() {
         Calls.intercept((call, bytes) -> {});
-        LOG.removeHandler(listener);
-        LOG.setUseParentHandlers(true);
         assertEquals(before, Handles.live(), "native handles");
     }
 
