@@ -2,6 +2,7 @@ package io.github.tconv.opencl;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The idle buffers of a session. A call takes the smallest that is large enough, but not more than twice so; what has
@@ -52,6 +53,20 @@ final class BufferPool implements AutoCloseable {
             }
         }
         return session.create(flags, bytes, null, this::giveBack);
+    }
+
+    /** Takes an idle buffer of just this size for good, of whatever content: it does not come back. Null if there is none. */
+    @Nullable
+    DeviceBuffer takeForGood(long bytes) {
+        synchronized (idle) {
+            for (int i = idle.size() - 1; i >= 0; i--) {
+                if (idle.get(i).bytes() == bytes) {
+                    idleBytes -= bytes;
+                    return idle.remove(i).reuseForGood();
+                }
+            }
+            return null;
+        }
     }
 
     private void giveBack(DeviceBuffer buffer) {

@@ -13,7 +13,7 @@ final class DeviceBuffer implements AutoCloseable {
     private final cl_mem memory;
     private final Pointer argument;
     private final long bytes;
-    private final Consumer<DeviceBuffer> whenUnused;
+    private volatile Consumer<DeviceBuffer> whenUnused;
     private final AtomicInteger shares = new AtomicInteger(1);
 
     /** Takes over memory, with one share of it; it is freed when nobody has a share any more. */
@@ -71,6 +71,12 @@ final class DeviceBuffer implements AutoCloseable {
             throw new IllegalStateException("the buffer must not be in use: " + shares);
         }
         return this;
+    }
+
+    /** As {@link #reuse}, of a buffer that is freed in the end. */
+    DeviceBuffer reuseForGood() {
+        whenUnused = DeviceBuffer::free;
+        return reuse();
     }
 
     /** Gives one share back; does nothing where none is left. */

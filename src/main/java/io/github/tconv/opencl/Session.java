@@ -162,9 +162,14 @@ final class Session implements AutoCloseable {
         return keep(((DeviceMemory) ((DeviceTensor) operand).memory()).share());
     }
 
-    /** Makes a buffer on the device, to stay there until it is released or the session is closed. */
+    /**
+     * Makes room on the device, of whatever content, to stay there until it is released or the session is closed. If the
+     * pool has a buffer of that size it is this: a layer's packed weight goes where that of its trial was, whose pages are
+     * there.
+     */
     DeviceBuffer keep(long floats) {
-        return keep(make(floats));
+        DeviceBuffer idle = pool.takeForGood(floats * Float.BYTES);
+        return keep(idle == null ? make(floats) : idle);
     }
 
     /** Keeps a share of a buffer until it is released or the session is closed. */
