@@ -66,6 +66,11 @@ record BatchShare(LayerShape layer, Tile tile, int inTiles, int outTiles, int ta
         return with(tapDepth, tapHeight, cut.cut(problem, tapChunks() * channelChunks()));
     }
 
+    /** The share with the sum of a problem cut into two blocks, if it can be. */
+    BatchShare halved(Problem problem) {
+        return with(tapDepth, tapHeight, cut.halved(problem));
+    }
+
     /** The register tiles along the input channels of a group. */
     int allInTiles() {
         return (int) Grid.tiles(layer.ic(), tile.inputs);

@@ -1,9 +1,11 @@
 package io.github.tconv.opencl;
 
+import io.github.tconv.op.Backend;
 import io.github.tconv.op.DeviceException;
 import io.github.tconv.op.Operand;
 import io.github.tconv.op.Tensor;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The gradient by the bias on one device. Where that has no room for a call, the call is made in parts, with the bits of
@@ -11,14 +13,48 @@ import java.util.List;
  * end the blocks' sums are added up as everywhere.
  */
 final class BiasGradient {
+    private static final String KERNEL = "bias_gradient";
+
     private final Session session;
 
     BiasGradient(Session session) {
         this.session = session;
     }
 
-    /** Computes at once if the device has room, in parts if it has not. */
+    /** Computes by the kernels, or has the oracle compute where they are not right. */
     void compute(Operand outputGradient, Operand biasGradient) {
+        if (isSound(ChannelBlocks.of(outputGradient).count())) {
+            byKernel(outputGradient, biasGradient);
+        } else {
+            Backend oracle = session.selfCheck().oracle();
+            Tensor gy = Substitute.onHost(session, outputGradient);
+            Substitute.intoHost(session, biasGradient, gb -> oracle.biasGradient(gy, gb));
+        }
+    }
+
+    private boolean isSound(int blocks) {
+        return session.selfCheck()
+                        .sound(KERNEL, LayerConstants.ANY, this::program, this::difference)
+                        .isPresent()
+                && (blocks == 1 || Parted.isSound(session));
+    }
+
+    /** Several images of several blocks each. */
+    private Optional<String> difference(Program program, Backend oracle) {
+        Tensor gy = Exemplar.whole(2, 3, ChannelBlocks.LENGTH + 3);
+        ChannelBlocks blocks = ChannelBlocks.of(gy);
+        Tensor parts = Exemplar.unwritten(blocks.count(), blocks.channels());
+        try (Call call = session.call()) {
+            enqueue(program, call.operand(gy), call.result(parts), blocks);
+            call.complete(program);
+        }
+        Tensor expected = Tensor.zeros(blocks.channels());
+        oracle.biasGradient(gy, expected);
+        return Exemplar.difference(expected, Parted.sum(parts), "the gradient by the bias of " + gy);
+    }
+
+    /** Computes at once if the device has room, in parts if it has not. */
+    private void byKernel(Operand outputGradient, Operand biasGradient) {
         try {
             whole(outputGradient, biasGradient);
         } catch (DeviceException e) {
@@ -44,7 +80,7 @@ final class BiasGradient {
     }
 
     private Program program() {
-        return session.programs().get(List.of("common", "bias_gradient"), LayerConstants.ANY);
+        return session.programs().get(List.of("common", KERNEL), LayerConstants.ANY);
     }
 
     private void whole(Operand outputGradient, Operand biasGradient) {
@@ -60,7 +96,7 @@ final class BiasGradient {
     }
 
     private void enqueue(Program program, DeviceBuffer gy, DeviceBuffer sums, ChannelBlocks blocks) {
-        try (Kernel kernel = program.kernel("bias_gradient")) {
+        try (Kernel kernel = program.kernel(KERNEL)) {
             kernel.with(gy).with(sums).with(blocks.arguments()).enqueue(session.queue(), blocks.range());
         }
     }
@@ -70,8 +106,8 @@ final class BiasGradient {
         int channels = gy.size(1);
         if (channels > 1) {
             int half = channels / 2;
-            compute(Slices.channels(gy, 0, half), Slices.outer(gb, 0, half));
-            compute(Slices.channels(gy, half, channels), Slices.outer(gb, half, channels));
+            byKernel(Slices.channels(gy, 0, half), Slices.outer(gb, 0, half));
+            byKernel(Slices.channels(gy, half, channels), Slices.outer(gb, half, channels));
             return true;
         }
         int blocks = ChannelBlocks.of(gy).count();

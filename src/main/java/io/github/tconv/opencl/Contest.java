@@ -200,7 +200,7 @@ final class Contest {
                     /* copy= */ false);
             entry.prepared = prepared;
             output.floats().put(0, operands.unwritten().floats(), 0, output.elements());
-            prepared.forward(problem, operands.input(), null, output);
+            prepared.forward(problem, operands.read(), null, output);
             Optional<String> difference = operands.difference(expected, output);
             entry.verdict = difference.isPresent() ? Verdict.WRONG : Verdict.SLOWER;
             entry.remark = difference.orElse("");
@@ -283,7 +283,7 @@ final class Contest {
         }
         long start = System.nanoTime();
         for (int i = 0; i < calls; i++) {
-            prepared.forward(problem, operands.input(), null, output);
+            prepared.forward(problem, operands.read(), null, output);
         }
         return (System.nanoTime() - start) * 1e-6 / calls;
     }

@@ -10,6 +10,8 @@ import java.nio.FloatBuffer;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.SplittableRandom;
+import java.util.function.DoubleUnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Operands of a problem for which every float32 sum is exact in any order, and whose exact result costs an oracle little.
@@ -19,6 +21,9 @@ import java.util.SplittableRandom;
  * linearity the result is that of a layer with one input channel a prototype, which reads the sum of the channels that
  * share it: some tens of times less work than the layer itself, and all of its output is compared.
  *
+ * <p>The adjoint convolution has as many different channels of its result, and a gradient by the weight, whose input's
+ * channels are copies of as many, that many different rows.
+ *
  * <p>The oracle is another {@link Backend}: this room knows no other way to compute a layer than its own.
  */
 final class Exemplar {
@@ -26,93 +31,122 @@ final class Exemplar {
     private static final int PROTOTYPES = 4;
     /** The largest whole number among the operands. */
     private static final int AMPLITUDE = 4;
+    /** What is drawn from, with four random bits. */
+    private static final float[] VALUES = {-4, -4, -3, -3, -2, -1, -1, 0, 0, 1, 1, 2, 3, 3, 4, 4};
     /** From here on float32 leaves out whole numbers. */
     private static final double EXACT = 0x1p24;
+    /**
+     * By how much minimal filtering of both axes brings the terms of a weight's gradient nearer to that: quarters, and
+     * magnitudes that grow eightfold an axis ({@link WeightGradientPanels#errorGrowth}).
+     */
+    private static final double PANELS = 4 * 8 * 8;
 
     private final Problem problem;
+    private final Parts direction;
     private final Activation activation;
-    private final Tensor input;
-    private final Tensor weight;
-    private final Tensor bias;
-    private final Tensor residual;
-    private final Tensor adjointBias;
-    private final Tensor narrowInput;
-    private final Tensor narrowWeight;
     private final Problem narrow;
     /** For each input channel the one of the narrow layer whose row it has. */
     private final int[] prototypeOf;
+
+    private final int seed;
+    private final double unit;
+    private final Tensor narrowWeight;
+    private final Tensor read;
+    /** What the narrow layer reads. */
+    private final Tensor narrowRead;
+
+    private final Tensor bias;
+    private @Nullable Tensor weight;
+    private @Nullable Tensor residual;
+
+    /** Makes operands of the forward pass. */
+    Exemplar(Problem problem, Activation like) {
+        this(problem, like, Parts.FORWARD);
+    }
 
     /**
      * Makes operands, the same ones for the same problem.
      *
      * @param problem of rank 3
      * @param like the function at the end; slopes of its own are replaced
+     * @param direction whether the layer is computed or its adjoint convolution
      */
-    Exemplar(Problem problem, Activation like) {
+    Exemplar(Problem problem, Activation like, Parts direction) {
         TransposedConvolution layer = problem.layer();
         this.problem = problem;
+        this.direction = direction;
         // Strings have the same hash everywhere.
-        SplittableRandom random = new SplittableRandom(problem.toString().hashCode());
+        seed = problem.toString().hashCode();
+        SplittableRandom random = new SplittableRandom(seed);
         int groups = layer.groups();
         int icPerGroup = layer.inChannels() / groups;
+        int ocPerGroup = layer.outChannels() / groups;
         int prototypes = Math.min(PROTOTYPES, icPerGroup);
-        int row = Math.toIntExact(product(layer.weightShape()) / layer.inChannels());
-        long taps = row / (layer.outChannels() / groups);
-
-        double terms = (double) icPerGroup * taps;
-        // So long a sum is exact only if most of its terms vanish.
-        int everyChannel = (int) Math.ceil(AMPLITUDE * AMPLITUDE * (terms + 2) / EXACT);
-        double unit = Math.scalb(1.0, -(int) Math.round(Math.log(Math.sqrt(terms) * AMPLITUDE) / Math.log(2)));
-
         narrow = new TransposedConvolution(groups * prototypes, layer.outChannels(), groups, layer.axes())
                 .problem(problem.batch(), problem.inputSize(0), problem.inputSize(1), problem.inputSize(2));
-        narrowWeight = whole(random, unit, narrow.layer().weightShape());
-        narrowInput = Tensor.zeros(narrow.inputShape());
-        input = Tensor.zeros(problem.inputShape());
-        weight = Tensor.zeros(layer.weightShape());
         prototypeOf = new int[layer.inChannels()];
-        ByteBuffer rows = narrowWeight.memory();
-        ByteBuffer all = weight.memory();
-        int rowBytes = row * Float.BYTES;
         for (int ic = 0; ic < prototypeOf.length; ic++) {
             prototypeOf[ic] = ic / icPerGroup * prototypes + random.nextInt(prototypes);
-            all.put(ic * rowBytes, rows, prototypeOf[ic] * rowBytes, rowBytes);
         }
-        fillInputs(random, everyChannel);
-        bias = whole(random, unit, layer.outChannels());
-        adjointBias = whole(random, unit, layer.inChannels());
-        residual = whole(random, unit, problem.outputShape());
-        activation = like.kind() == Activation.Kind.PRELU
-                ? Activation.prelu(powersOfTwo(random, layer.outChannels()))
-                : like;
+
+        long taps = product(layer.weightShape()) / layer.inChannels() / ocPerGroup;
+        double terms = (double) (direction == Parts.FORWARD ? icPerGroup : ocPerGroup) * taps;
+        unit = Math.scalb(1.0, -(int) Math.round(Math.log(Math.sqrt(terms) * AMPLITUDE) / Math.log(2)));
+        // So long a sum is exact only if most of its terms vanish.
+        int everyChannel = (int) Math.ceil(AMPLITUDE * AMPLITUDE * (terms + 2) / EXACT);
+        narrowWeight = whole(random, unit, narrow.layer().weightShape());
+        read = channels(random, everyChannel, direction.readShape(problem));
+        narrowRead = direction == Parts.FORWARD ? sums(read) : read;
+        int channels = direction.writtenShape(problem)[1];
+        bias = whole(random, unit, channels);
+        activation = like.kind() == Activation.Kind.PRELU ? Activation.prelu(powersOfTwo(random, channels)) : like;
     }
 
-    private void fillInputs(SplittableRandom random, int everyChannel) {
-        int plane = input.elements() / (problem.batch() * prototypeOf.length);
-        int narrowChannels = narrow.layer().inChannels();
-        FloatBuffer wide = input.floats();
-        FloatBuffer sums = narrowInput.floats();
-        float[] values = new float[plane];
-        for (int n = 0; n < problem.batch(); n++) {
-            for (int ic = 0; ic < prototypeOf.length; ic++) {
-                if (ic % everyChannel != 0) {
-                    continue;
-                }
-                int sum = (n * narrowChannels + prototypeOf[ic]) * plane;
-                for (int i = 0; i < plane; i++) {
-                    values[i] = random.nextInt(-AMPLITUDE, AMPLITUDE + 1);
-                    sums.put(sum + i, sums.get(sum + i) + values[i]);
-                }
-                wide.put((n * prototypeOf.length + ic) * plane, values);
+    /** Whole numbers in every so many-th channel. */
+    private static Tensor channels(SplittableRandom random, int every, int... shape) {
+        Tensor tensor = whole(random, 1, shape);
+        float[] nothing = new float[tensor.elements() / (shape[0] * shape[1])];
+        for (int plane = 0; every > 1 && plane < shape[0] * shape[1]; plane++) {
+            if (plane % shape[1] % every != 0) {
+                tensor.floats().put(plane * nothing.length, nothing);
             }
         }
+        return tensor;
+    }
+
+    /** Adds up the channels of an input that share a prototype. */
+    private Tensor sums(Tensor input) {
+        Tensor sums = Tensor.zeros(narrow.inputShape());
+        int plane = input.elements() / (problem.batch() * prototypeOf.length);
+        int narrowChannels = narrow.layer().inChannels();
+        float[] values = new float[plane];
+        float[] sum = new float[plane];
+        for (int n = 0; n < problem.batch(); n++) {
+            for (int ic = 0; ic < prototypeOf.length; ic++) {
+                int to = (n * narrowChannels + prototypeOf[ic]) * plane;
+                input.floats().get((n * prototypeOf.length + ic) * plane, values);
+                sums.floats().get(to, sum);
+                for (int i = 0; i < plane; i++) {
+                    sum[i] += values[i];
+                }
+                sums.floats().put(to, sum);
+            }
+        }
+        return sums;
+    }
+
+    /** Whole numbers, the same ones for the same shape. */
+    static Tensor whole(int... shape) {
+        return whole(new SplittableRandom(1), 1, shape);
     }
 
     private static Tensor whole(SplittableRandom random, double unit, int... shape) {
         Tensor tensor = Tensor.zeros(shape);
         float[] values = new float[tensor.elements()];
+        long bits = 0;
         for (int i = 0; i < values.length; i++) {
-            values[i] = (float) (random.nextInt(-AMPLITUDE, AMPLITUDE + 1) * unit);
+            bits = i % (Long.SIZE / 4) == 0 ? random.nextLong() : bits >>> 4;
+            values[i] = (float) (VALUES[(int) bits & 15] * unit);
         }
         tensor.floats().put(0, values);
         return tensor;
@@ -140,54 +174,48 @@ final class Exemplar {
         return problem;
     }
 
-    Tensor input() {
-        return input;
+    /** The input, or the adjoint convolution's: of the output's shape. */
+    Tensor read() {
+        return read;
     }
 
+    /** The weight. */
     Tensor weight() {
+        if (weight == null) {
+            weight = Tensor.zeros(problem.layer().weightShape());
+            fillWeight(weight);
+        }
         return weight;
     }
 
-    /** One value an output channel. */
+    /** Puts the weight into memory that is there already. */
+    void fillWeight(Tensor target) {
+        repeat(narrowWeight, target, /* batch= */ 1);
+    }
+
+    /** One value a channel of what is written. */
     Tensor bias() {
         return bias;
     }
 
-    /** Of the output's shape. */
+    /** Of the shape of what is written. */
     Tensor residual() {
+        if (residual == null) {
+            residual = whole(new SplittableRandom(~seed), unit, direction.writtenShape(problem));
+        }
         return residual;
-    }
-
-    /** For the gradients, of the output's shape. */
-    Tensor outputGradient() {
-        return residual;
-    }
-
-    /** One value an input channel, the bias of the adjoint convolution. */
-    Tensor adjointBias() {
-        return adjointBias;
-    }
-
-    /**
-     * An input for the gradient by the weight: channels that have the same row of the weight have the same values too, so
-     * that the gradient has rows of a few prototypes.
-     */
-    Tensor repeatedInput() {
-        Tensor repeated = Tensor.zeros(problem.inputShape());
-        repeat(narrowInput, repeated, problem.batch());
-        return repeated;
     }
 
     /** Copies what the narrow layer has of each prototype to all channels that share it. */
     private void repeat(Tensor prototypes, Tensor channels, int batch) {
-        int row = channels.elements() / (batch * prototypeOf.length);
+        int bytes = channels.memory().remaining() / (batch * prototypeOf.length);
         int narrowChannels = narrow.layer().inChannels();
-        FloatBuffer from = prototypes.floats();
-        FloatBuffer to = channels.floats();
-        for (int n = 0; n < batch; n++) {
-            for (int ic = 0; ic < prototypeOf.length; ic++) {
-                to.put((n * prototypeOf.length + ic) * row, from, (n * narrowChannels + prototypeOf[ic]) * row, row);
-            }
+        ByteBuffer from = prototypes.memory();
+        ByteBuffer to = channels.memory();
+        for (int plane = 0; plane < batch * prototypeOf.length; plane++) {
+            int n = plane / prototypeOf.length;
+            int prototype = n * narrowChannels + prototypeOf[plane - n * prototypeOf.length];
+            to.put(plane * bytes, from, prototype * bytes, bytes);
         }
     }
 
@@ -198,48 +226,92 @@ final class Exemplar {
 
     /** A tensor for the result, not-a-number everywhere, so that an element that is not written differs. */
     Tensor unwritten() {
-        return unwritten(problem.outputShape());
+        return unwritten(direction.writtenShape(problem));
     }
 
     /** The same for a result of another shape. */
     static Tensor unwritten(int... shape) {
         Tensor output = Tensor.zeros(shape);
-        float[] nothing = new float[output.elements()];
+        erase(output);
+        return output;
+    }
+
+    /** Makes a tensor not-a-number everywhere. */
+    static void erase(Tensor tensor) {
+        float[] nothing = new float[Math.min(tensor.elements(), 1 << 14)];
         Arrays.fill(nothing, Float.NaN);
-        output.floats().put(0, nothing);
-        return output;
+        for (int done = 0; done < tensor.elements(); done += nothing.length) {
+            tensor.floats().put(done, nothing, 0, Math.min(nothing.length, tensor.elements() - done));
+        }
     }
 
-    /** Has an oracle compute {@code activation(layer + bias + residual)}. */
+    /** Has an oracle compute {@code activation(layer + bias + residual)}, or the adjoint convolution in its place. */
     Tensor expected(Backend oracle, boolean hasBias, boolean hasResidual) {
-        Tensor output = Tensor.zeros(problem.outputShape());
-        try (Backend.PreparedLayer layer =
-                oracle.prepare(narrow.layer(), narrowWeight, hasBias ? bias : null, activation)) {
-            layer.forward(narrow, narrowInput, hasResidual ? residual : null, output);
+        Tensor output = Tensor.zeros(direction.writtenShape(problem));
+        if (direction == Parts.FORWARD) {
+            try (Backend.PreparedLayer layer =
+                    oracle.prepare(narrow.layer(), narrowWeight, hasBias ? bias : null, activation)) {
+                layer.forward(narrow, narrowRead, hasResidual ? residual() : null, output);
+            }
+            return output;
+        }
+        Tensor prototypes = Tensor.zeros(narrow.inputShape());
+        oracle.inputGradient(narrow, read, narrowWeight, null, prototypes);
+        repeat(prototypes, output, problem.batch());
+        // The channels of one prototype have biases and slopes of their own, so these are not the oracle's.
+        int plane = output.elements() / (problem.batch() * prototypeOf.length);
+        for (int i = 0; i < output.elements(); i++) {
+            int channel = i / plane % prototypeOf.length;
+            double sum = output.get(i)
+                    + (hasBias ? bias.get(channel) : 0)
+                    + (hasResidual ? residual().get(i) : 0);
+            output.set(i, (float) activation.apply(sum, channel));
         }
         return output;
     }
 
-    /** Has an oracle compute the gradient by the input of {@link #outputGradient}, with the adjoint's bias. */
-    Tensor expectedInputGradient(Backend oracle, boolean hasBias) {
-        Tensor prototypes = Tensor.zeros(narrow.inputShape());
-        oracle.inputGradient(narrow, outputGradient(), narrowWeight, null, prototypes);
-        Tensor gradient = Tensor.zeros(problem.inputShape());
-        repeat(prototypes, gradient, problem.batch());
-        int plane = gradient.elements() / (problem.batch() * prototypeOf.length);
-        for (int i = 0; hasBias && i < gradient.elements(); i++) {
-            gradient.set(i, gradient.get(i) + adjointBias.get(i / plane % prototypeOf.length));
+    /** The operands of a gradient by the weight, whose input has channels of the same values. */
+    WeightGradientOperands ofWeightGradient() {
+        SplittableRandom random = new SplittableRandom(~seed);
+        Tensor few = whole(random, 1, narrow.inputShape());
+        long positions = few.elements() / narrow.layer().inChannels();
+        // So long a sum is exact only if most of its terms vanish.
+        int every = (int) Math.ceil(AMPLITUDE * AMPLITUDE * PANELS * positions / EXACT);
+        for (int i = 0; every > 1 && i < few.elements(); i++) {
+            few.set(i, i % every == 0 ? few.get(i) : 0);
         }
-        return gradient;
+        Tensor input = Tensor.zeros(problem.inputShape());
+        repeat(few, input, problem.batch());
+        return new WeightGradientOperands(few, input, whole(random, 1, problem.outputShape()));
     }
 
-    /** Has an oracle compute the gradient by the weight of {@link #repeatedInput} and {@link #outputGradient}. */
-    Tensor expectedWeightGradient(Backend oracle) {
-        Tensor prototypes = Tensor.zeros(narrow.layer().weightShape());
-        oracle.weightGradient(narrow, narrowInput, outputGradient(), prototypes);
-        Tensor gradient = Tensor.zeros(problem.layer().weightShape());
-        repeat(prototypes, gradient, /* batch= */ 1);
-        return gradient;
+    /**
+     * What a gradient by the weight is computed of.
+     *
+     * @param few the channels of which the input's are copies
+     * @param input the input
+     * @param outputGradient the output gradient
+     */
+    record WeightGradientOperands(Tensor few, Tensor input, Tensor outputGradient) {}
+
+    /**
+     * Compares a gradient by the weight with the oracle's.
+     *
+     * @return the first difference, or empty if there is none
+     */
+    Optional<String> difference(Backend oracle, WeightGradientOperands operands, Tensor weightGradient) {
+        Tensor few = Tensor.zeros(narrow.layer().weightShape());
+        oracle.weightGradient(narrow, operands.few(), operands.outputGradient(), few);
+        int row = few.elements() / narrow.layer().inChannels();
+        for (int ic = 0; ic < prototypeOf.length; ic++) {
+            FloatBuffer wanted = few.floats().slice(prototypeOf[ic] * row, row);
+            int i = wanted.mismatch(weightGradient.floats().slice(ic * row, row));
+            if (i >= 0) {
+                return Optional.of(different(
+                        wanted.get(i), weightGradient, ic * row + i, "the gradient by the weight of " + problem));
+            }
+        }
+        return Optional.empty();
     }
 
     /**
@@ -252,17 +324,29 @@ final class Exemplar {
             case NONE, RELU, LEAKY_RELU, PRELU, CLAMP -> true;
             case SIGMOID, TANH, SILU -> false;
         };
+        return difference(expected, actual, problem.toString(), exact ? wanted -> 0 : Activation::errorBound);
+    }
+
+    /** As the other, of results that are the same to the bit. */
+    static Optional<String> difference(Tensor expected, Tensor actual, String what) {
+        return difference(expected, actual, what, wanted -> 0);
+    }
+
+    private static Optional<String> difference(Tensor expected, Tensor actual, String what, DoubleUnaryOperator bound) {
         FloatBuffer wanted = expected.floats();
         FloatBuffer found = actual.floats();
         for (int i = 0; i < expected.elements(); i++) {
             float e = wanted.get(i);
-            double bound = exact ? 0 : Activation.errorBound(e);
-            if (!(Math.abs((double) found.get(i) - e) <= bound)) {
-                return Optional.of("expected %s, found %s at %s of %s"
-                        .formatted(e, found.get(i), place(i, actual.shape()), problem));
+            if (!(Math.abs((double) found.get(i) - e) <= bound.applyAsDouble(e))) {
+                return Optional.of(different(e, actual, i, what));
             }
         }
         return Optional.empty();
+    }
+
+    private static String different(float expected, Tensor actual, int element, String what) {
+        return "expected %s, found %s at %s of %s"
+                .formatted(expected, actual.get(element), place(element, actual.shape()), what);
     }
 
     /** The indices of an element, outermost first. */

@@ -30,6 +30,11 @@ interface HostAccess extends AutoCloseable {
         return Tensor.zeros(shape);
     }
 
+    /** Lends a tensor of whatever values. */
+    default Scratch scratch(int... shape) {
+        return new Scratch(Tensor.zeros(shape), () -> {});
+    }
+
     /** Frees everything. */
     @Override
     void close();

@@ -46,41 +46,37 @@ record LayerTrial(
     @Override
     public Optional<String> difference(Backend oracle) {
         Problem small = problem(layer);
-        if (small.flops() > MOST_DEVICE_FLOPS) {
-            // A layer of which even the smallest problem is large, by its padding or its channels.
+        if (isLarge(small)) {
             return Optional.empty();
         }
-        Exemplar operands = new Exemplar(small, activation);
-        return switch (direction) {
-            case FORWARD -> {
-                Tensor expected = operands.expected(oracle, hasBias, recipe.hasResidual());
-                yield difference(operands, operands.input(), operands.bias(), expected);
-            }
-            case INPUT_GRADIENT -> {
-                if (recipe.hasResidual() || activation.kind() != Activation.Kind.NONE) {
-                    throw new IllegalArgumentException("no engine makes a gradient with a residual or an activation");
-                }
-                Tensor expected = operands.expectedInputGradient(oracle, hasBias);
-                yield difference(operands, operands.outputGradient(), operands.adjointBias(), expected);
-            }
-        };
+        Exemplar operands = new Exemplar(small, activation, direction);
+        Tensor output = operands.unwritten();
+        try (Scratch weight = session.host().scratch(layer.weightShape())) {
+            operands.fillWeight(weight.tensor());
+            compute(operands, weight.tensor(), output);
+        }
+        return operands.difference(operands.expected(oracle, hasBias, recipe.hasResidual()), output);
     }
 
-    private Optional<String> difference(Exemplar operands, Tensor input, Tensor bias, Tensor expected) {
-        Tensor output = Exemplar.unwritten(expected.shape());
+    private void compute(Exemplar operands, Tensor weight, Tensor output) {
         try (PreparedForward once = new PreparedForward(
                 session,
                 layer,
-                operands.weight(),
-                hasBias ? bias : null,
+                weight,
+                hasBias ? operands.bias() : null,
                 operands.activation(),
                 direction,
                 (problem, device) -> RetiledVariant.always(recipe.variant(), recipe.tile()),
                 /* copy= */ false,
                 SelfCheck.OFF)) {
-            once.forward(operands.problem(), input, recipe.hasResidual() ? operands.residual() : null, output);
+            Tensor residual = recipe.hasResidual() ? operands.residual() : null;
+            once.forward(operands.problem(), operands.read(), residual, output);
         }
-        return operands.difference(expected, output);
+    }
+
+    /** Whether even the smallest problem of a layer is large, by its padding or its channels. */
+    static boolean isLarge(Problem small) {
+        return small.flops() > MOST_DEVICE_FLOPS;
     }
 
     /** The largest of some small problems that costs the oracle little: several images and rows, and a long row. */

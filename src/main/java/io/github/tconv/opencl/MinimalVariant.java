@@ -262,10 +262,6 @@ final class MinimalVariant implements ForwardVariant {
 
         private static final double STAGED_ROW = 6;
         private static final double STAGED_VECTOR = 4;
-        /** Cycles to take a vector of positions to the three factors of the width, those of the height included. */
-        private static final double DIFFERENCES = 4;
-
-        private static final double DIFFERENCES_OF_BOTH = 8;
         /** Cycles to keep a vector of products, and to add and store a vector of one phase. */
         private static final double KEPT = 4;
 
@@ -299,8 +295,7 @@ final class MinimalVariant implements ForwardVariant {
         }
 
         private long patchFloats() {
-            long channelVectors = Grid.tiles(patchRows() * pitch(), processor.lanes()) * 2 * rowsApart() | 1;
-            return channelVectors * processor.lanes() * inBlock;
+            return Grid.tiles(patchRows() * pitch(), processor.lanes()) * processor.lanes() * 2 * rowsApart() * inBlock;
         }
 
         /** Vectors of positions, of which the products are taken. */
@@ -331,11 +326,6 @@ final class MinimalVariant implements ForwardVariant {
                     * 3
                     * productTiles()
                     * (full * iteration(vectors) + rest * iteration(1));
-            double transform = taken
-                    * layer.ic()
-                    * rowParts()
-                    * positionVectors()
-                    * (minimalHeight() ? DIFFERENCES_OF_BOTH : DIFFERENCES);
             double keep = taken * Grid.tiles(layer.ic(), inBlock) * keptVectors() * KEPT;
             double stage = taken
                     * layer.ic()
@@ -355,7 +345,7 @@ final class MinimalVariant implements ForwardVariant {
             double items = (double) global[0] * global[1] * global[2];
             // The last round of work-items leaves threads idle.
             double turns = Math.ceil(items / processor.threads());
-            return (transform + multiply + keep + stage + clear + gather) * turns;
+            return (multiply + keep + stage + clear + gather) * turns;
         }
 
         private boolean isSensible(Problem problem) {
@@ -367,7 +357,7 @@ final class MinimalVariant implements ForwardVariant {
 
         private double iteration(int tileVectors) {
             double multiplyAdds = (double) products * tileVectors;
-            double loads = products * 0.5 + tileVectors;
+            double loads = products * 0.5 + 6.0 * tileVectors;
             return Math.max(Math.max(multiplyAdds, loads), 8) + ITERATION;
         }
 

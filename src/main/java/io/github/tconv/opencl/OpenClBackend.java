@@ -339,8 +339,7 @@ public final class OpenClBackend implements Backend {
                 direction,
                 rule(direction),
                 /* copy= */ true,
-                // Trials of the gradient by the input know of no activation yet.
-                direction == Parts.FORWARD ? session.selfCheck() : SelfCheck.OFF);
+                session.selfCheck());
     }
 
     @Override

@@ -4,6 +4,7 @@ import io.github.tconv.op.Tensor;
 import java.lang.ref.Cleaner;
 import java.lang.ref.WeakReference;
 import java.nio.ByteBuffer;
+import java.util.function.Predicate;
 import org.jocl.CL;
 import org.jspecify.annotations.Nullable;
 
@@ -100,9 +101,13 @@ final class SameMemory implements HostAccess {
     }
 
     private void forget(Known known) {
+        forget(any -> any == known);
+    }
+
+    private void forget(Predicate<Known> which) {
         synchronized (recent) {
             for (int i = 0; i < count; i++) {
-                if (recent[i] == known) {
+                if (which.test(recent[i])) {
                     remove(i);
                     return;
                 }
@@ -133,6 +138,29 @@ final class SameMemory implements HostAccess {
         Tensor tensor = Tensor.wrap(lent.view(), shape);
         remember(tensor, lent.buffer().share(), null);
         return tensor;
+    }
+
+    @Override
+    public Scratch scratch(int... shape) {
+        int size = Tensor.elementsOf(shape) * Float.BYTES;
+        if (size < ResultMemory.LEAST_BYTES) {
+            return HostAccess.super.scratch(shape);
+        }
+        DeviceBuffer buffer = session.borrow(Tensor.elementsOf(shape));
+        try {
+            // Whoever had the buffer before may still have commands to run.
+            session.finish();
+            ByteBuffer memory = session.view(buffer).limit(size);
+            Tensor tensor = Tensor.wrap(memory, shape);
+            remember(tensor, buffer.share(), null);
+            return new Scratch(tensor, () -> {
+                forget(known -> known.tensor.refersTo(tensor));
+                buffer.close();
+            });
+        } catch (RuntimeException e) {
+            buffer.close();
+            throw e;
+        }
     }
 
     @Override

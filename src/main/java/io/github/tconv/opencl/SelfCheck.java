@@ -6,6 +6,8 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BiFunction;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -109,6 +111,38 @@ final class SelfCheck {
             skipped(key, kernel, "computes wrong: " + known, program.describe());
         }
         return known.equals(RIGHT);
+    }
+
+    /**
+     * Returns a program that has proved itself. One that has not is said once and, where it fails, not tried again.
+     *
+     * @param kernel its name for a reader
+     * @param options what it is compiled with
+     * @param compile makes the program, or finds it
+     * @param trial computes with it
+     * @return the program, or empty where another kernel is to take its place
+     * @throws DeviceException if there is no memory, or if the program fails and this is off
+     */
+    Optional<Program> sound(
+            String kernel,
+            String options,
+            Supplier<Program> compile,
+            BiFunction<Program, Backend, Optional<String>> trial) {
+        String key = kernel + options;
+        if (verdicts.containsKey("said " + key)) {
+            return Optional.empty();
+        }
+        try {
+            Program program = compile.get();
+            boolean passes = passes(program, kernel, right -> trial.apply(program, right));
+            return passes ? Optional.of(program) : Optional.empty();
+        } catch (DeviceException e) {
+            if (!forgives(e)) {
+                throw e;
+            }
+            skipped(key, kernel, "fails: " + e.getMessage(), options);
+            return Optional.empty();
+        }
     }
 
     /**

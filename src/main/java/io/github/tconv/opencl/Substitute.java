@@ -1,45 +1,42 @@
 package io.github.tconv.opencl;
 
+import io.github.tconv.op.Backend.PreparedLayer;
 import io.github.tconv.op.DeviceTensor;
 import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** What another backend computes in place of a device's own: operands that are on the device travel. Thread-safe. */
+/**
+ * What another backend computes in place of a device's own layer: operands that are on the device travel. Thread-safe.
+ */
 final class Substitute implements AutoCloseable {
-    /** Computes with operands of the host's. */
-    @FunctionalInterface
-    interface Computation {
-        void compute(Problem problem, Tensor input, @Nullable Tensor residual, Tensor output);
-    }
-
     private final Session session;
     private final String description;
-    private final Computation computation;
-    private final Runnable whenClosed;
+    private final PreparedLayer layer;
 
-    Substitute(Session session, String description, Computation computation, Runnable whenClosed) {
+    /**
+     * Takes a layer over.
+     *
+     * @param session whose operands travel
+     * @param description of the other backend
+     * @param layer which the other backend computes
+     */
+    Substitute(Session session, String description, PreparedLayer layer) {
         this.session = session;
         this.description = description;
-        this.computation = computation;
-        this.whenClosed = whenClosed;
+        this.layer = layer;
     }
 
     void forward(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
-        if (output instanceof Tensor result) {
-            computation.compute(problem, host(input), residual == null ? null : host(residual), result);
-            return;
-        }
-        Tensor result = Tensor.zeros(output.shape());
-        forward(problem, input, residual, result);
-        try (Call call = session.call()) {
-            session.host().write(result, call.result(output));
-            call.complete();
-        }
+        Tensor added = residual == null ? null : onHost(session, residual);
+        Tensor read = onHost(session, input);
+        intoHost(session, output, result -> layer.forward(problem, read, added, result));
     }
 
-    private Tensor host(Operand operand) {
+    /** Returns an operand's values in the host's memory. */
+    static Tensor onHost(Session session, Operand operand) {
         if (operand instanceof DeviceTensor) {
             Tensor tensor = Tensor.zeros(operand.shape());
             try (Call call = session.call()) {
@@ -51,12 +48,26 @@ final class Substitute implements AutoCloseable {
         return (Tensor) operand;
     }
 
+    /** Has a result written in the host's memory, and brings it to where it belongs. */
+    static void intoHost(Session session, Operand result, Consumer<Tensor> write) {
+        if (result instanceof Tensor tensor) {
+            write.accept(tensor);
+            return;
+        }
+        Tensor tensor = Tensor.zeros(result.shape());
+        write.accept(tensor);
+        try (Call call = session.call()) {
+            session.host().write(tensor, call.result(result));
+            call.complete();
+        }
+    }
+
     String describe() {
         return description;
     }
 
     @Override
     public void close() {
-        whenClosed.run();
+        layer.close();
     }
 }

@@ -64,10 +64,7 @@ record SumBlocks(int segment, int rows, int images, int batches, int count) {
      * @param items work-items that compute one block
      */
     SumBlocks cut(Problem problem, long items) {
-        long all = Grid.tiles(problem.batch(), images)
-                * problem.inputSize(0)
-                * Grid.tiles(problem.inputSize(1), rows)
-                * Grid.tiles(problem.inputSize(2), segment);
+        long all = allBatches(problem);
         long weights = 1;
         for (int size : problem.layer().weightShape()) {
             weights *= size;
@@ -82,6 +79,20 @@ record SumBlocks(int segment, int rows, int images, int batches, int count) {
             }
         }
         return new SumBlocks(segment, rows, images, (int) best, (int) Grid.tiles(all, best));
+    }
+
+    /** Cuts a problem's sum into two blocks, or one where it is a single batch. */
+    SumBlocks halved(Problem problem) {
+        long all = allBatches(problem);
+        long half = Grid.tiles(all, 2);
+        return new SumBlocks(segment, rows, images, (int) half, (int) Grid.tiles(all, half));
+    }
+
+    private long allBatches(Problem problem) {
+        return Grid.tiles(problem.batch(), images)
+                * problem.inputSize(0)
+                * Grid.tiles(problem.inputSize(1), rows)
+                * Grid.tiles(problem.inputSize(2), segment);
     }
 
     /** How long two and four threads take, together: a few items that do not divide among them leave some idle. */

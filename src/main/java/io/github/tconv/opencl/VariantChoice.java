@@ -131,22 +131,15 @@ final class VariantChoice {
         if (!isMade()) {
             Backend oracle = selfCheck.oracle();
             LayerBuffers given = memory.buffers();
+            int channels = direction == Parts.FORWARD ? layer.outChannels() : layer.inChannels();
             Tensor w = host(given.weight(), layer.weightShape());
-            substitute = switch (direction) {
-                case FORWARD -> {
-                    Tensor b = given.bias() == null ? null : host(given.bias(), layer.outChannels());
-                    PreparedLayer prepared = oracle.prepare(layer, w, b, activation);
-                    yield new Substitute(session, oracle.describe(), prepared::forward, prepared::close);
-                }
-                case INPUT_GRADIENT -> {
-                    Tensor b = given.bias() == null ? null : host(given.bias(), layer.inChannels());
-                    yield new Substitute(
-                            session,
-                            oracle.describe(),
-                            (problem, gradient, none, result) -> oracle.inputGradient(problem, gradient, w, b, result),
-                            () -> {});
-                }
+            Tensor b = given.bias() == null ? null : host(given.bias(), channels);
+            Activation a = given.slopes() == null ? activation : Activation.prelu(host(given.slopes(), channels));
+            PreparedLayer prepared = switch (direction) {
+                case FORWARD -> oracle.prepare(layer, w, b, a);
+                case INPUT_GRADIENT -> oracle.prepareAdjoint(layer, w, b, a);
             };
+            substitute = new Substitute(session, oracle.describe(), prepared);
         }
         return substitute != null;
     }

@@ -1,13 +1,15 @@
 package io.github.tconv.opencl;
 
-import io.github.tconv.op.Activation;
+import io.github.tconv.op.Backend;
 import io.github.tconv.op.DeviceException;
 import io.github.tconv.op.Operand;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
-import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The gradient by the weight on one device. Where that has no room for a call, the call is made in parts: the images of
@@ -18,6 +20,8 @@ import java.util.List;
 final class WeightGradient {
     private final Session session;
     private final WeightGradientRule rule;
+    /** What problems that came so far are computed by; empty where that is the oracle. */
+    private final Remembered<Optional<WeightGradientLaunch>> sound = new Remembered<>();
 
     WeightGradient(Session session, WeightGradientRule rule) {
         this.session = session;
@@ -31,20 +35,43 @@ final class WeightGradient {
         }
     }
 
-    /** Computes at once if the device has room, in parts if it has not. */
+    /** Computes by the first variant that proves itself, or has the oracle compute where none does. */
     void compute(Problem problem, Operand input, Operand outputGradient, Operand weightGradient) {
-        WeightGradientVariant variant = rule.choose(problem.asRank3(), session.device());
-        compute(problem, variant, input, outputGradient, weightGradient);
+        Problem rank3 = problem.asRank3();
+        WeightGradientLaunch launch =
+                sound.get(rank3, () -> Optional.ofNullable(choose(rank3))).orElse(null);
+        if (launch != null) {
+            compute(problem, launch, input, outputGradient, weightGradient);
+        } else {
+            Backend oracle = session.selfCheck().oracle();
+            Tensor x = Substitute.onHost(session, input);
+            Tensor gy = Substitute.onHost(session, outputGradient);
+            Substitute.intoHost(session, weightGradient, gw -> oracle.weightGradient(problem, x, gy, gw));
+        }
     }
 
+    private @Nullable WeightGradientLaunch choose(Problem rank3) {
+        WeightGradientVariant first = rule.choose(rank3, session.device());
+        WeightGradientLaunch launch = WeightGradientLaunch.sound(session, rank3, first);
+        if (launch != null) {
+            return launch;
+        }
+        return WeightGradientRule.others(first, rank3, session.device()).stream()
+                .map(variant -> WeightGradientLaunch.sound(session, rank3, variant))
+                .filter(Objects::nonNull)
+                .findFirst()
+                .orElse(null);
+    }
+
+    /** Computes at once if the device has room, in parts if it has not. */
     private void compute(
             Problem problem,
-            WeightGradientVariant variant,
+            WeightGradientLaunch launch,
             Operand input,
             Operand outputGradient,
             Operand weightGradient) {
         try {
-            whole(problem.asRank3(), variant, input, outputGradient, weightGradient);
+            launch.compute(input, outputGradient, weightGradient);
         } catch (DeviceException e) {
             if (!Shortage.isMemory(e)) {
                 throw e;
@@ -53,7 +80,7 @@ final class WeightGradient {
             if (input instanceof Tensor x
                     && outputGradient instanceof Tensor gy
                     && weightGradient instanceof Tensor gw
-                    && split(problem, variant, x, gy, gw)) {
+                    && split(problem, launch.variant(), x, gy, gw)) {
                 return;
             }
             String what = "the gradient by the weight of %s, which has no smaller part".formatted(problem);
@@ -62,45 +89,14 @@ final class WeightGradient {
         }
     }
 
-    private void whole(
-            Problem rank3,
-            WeightGradientVariant variant,
-            Operand input,
-            Operand outputGradient,
-            Operand weightGradient) {
-        // Kernels that share their helpers with the forward pass want the constants of its epilogue, which has nothing
-        // to do here.
-        String options = LayerConstants.withEpilogue(LayerConstants.of(rank3.layer()), false, false, Activation.none())
-                + variant.constants();
-        Program program = session.programs().get(variant.sources(), options);
-        try (Call call = session.call()) {
-            DeviceBuffer x = call.operand(input);
-            DeviceBuffer gy = call.operand(outputGradient);
-            DeviceBuffer result = variant.adds() ? call.updated(weightGradient) : call.result(weightGradient);
-            Parted gw = new Parted(session, call, result, variant.blocks(), weightGradient.elements());
-            List<DeviceBuffer> workspaces = Arrays.stream(variant.workspaces())
-                    .mapToObj(call::workspace)
-                    .toList();
-            for (WeightGradientVariant.Step step : variant.steps()) {
-                try (Kernel kernel = program.kernel(step.kernel())) {
-                    for (WeightGradientVariant.Role role : step.buffers()) {
-                        kernel.with(
-                                switch (role) {
-                                    case INPUT -> x;
-                                    case OUTPUT_GRADIENT -> gy;
-                                    case WEIGHT_GRADIENT -> gw.target();
-                                    case FIRST_WORKSPACE -> workspaces.get(0);
-                                    case SECOND_WORKSPACE -> workspaces.get(1);
-                                });
-                    }
-                    kernel.with(step.arguments())
-                            .with(LayerConstants.sizes(rank3))
-                            .enqueue(session.queue(), step.range());
-                }
-            }
-            gw.add();
-            call.complete(program);
+    /** Computes a part, which has the bits of the whole: by the whole's variant and no other. */
+    private void part(Problem part, WeightGradientVariant variant, Tensor x, Tensor gy, Tensor gw) {
+        WeightGradientLaunch launch = WeightGradientLaunch.sound(session, part.asRank3(), variant);
+        if (launch == null) {
+            throw new DeviceException("no kernel is left: of %s a part is computed by %s, and that computes wrong (%s)"
+                    .formatted(part, variant.name(), session.device()));
         }
+        compute(part, launch, x, gy, gw);
     }
 
     /** Computes in two parts; false if there are none. */
@@ -149,7 +145,7 @@ final class WeightGradient {
     private void images(
             Problem problem, WeightGradientVariant variant, Tensor x, Tensor gy, Tensor gw, int begin, int end) {
         Problem part = problem.layer().problem(end - begin, Parts.sizes(problem));
-        compute(part, variant, Slices.outer(x, begin, end), Slices.outer(gy, begin, end), gw);
+        part(part, variant, Slices.outer(x, begin, end), Slices.outer(gy, begin, end), gw);
     }
 
     private void channels(
@@ -173,7 +169,7 @@ final class WeightGradient {
                 Slices.copy(1, rows, out.begin, written, 0, columns);
             }
         }
-        compute(
+        part(
                 part,
                 variant.of(part.asRank3()),
                 Slices.channels(x, in.begin, in.end),

@@ -123,6 +123,11 @@ record WeightGradientChannelLane(Processor processor, BatchShare share) implemen
     }
 
     @Override
+    public WeightGradientVariant tried(Problem small) {
+        return new WeightGradientChannelLane(processor, share.halved(small));
+    }
+
+    @Override
     public int blocks() {
         return share.cut().count();
     }

@@ -306,6 +306,14 @@ final class WeightGradientPanels implements WeightGradientVariant {
         return new WeightGradientPanels(part, processor, height, width, tile, batch, some, phaseRows);
     }
 
+    /** With half of the batches in the panels at once, so that sums are added to the weight gradient too. */
+    @Override
+    public WeightGradientVariant tried(Problem small) {
+        WeightGradientPanels all =
+                new WeightGradientPanels(small, processor, height, width, tile, batch, panel, phaseRows);
+        return all.with(new Panel((int) Grid.tiles(all.allBatches(), 2), panel.outs));
+    }
+
     @Override
     public long[] workspaces() {
         return new long[] {inputFloats(), outputFloats()};

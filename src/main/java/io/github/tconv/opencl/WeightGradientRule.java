@@ -2,6 +2,7 @@ package io.github.tconv.opencl;
 
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
+import java.util.ArrayList;
 import java.util.List;
 
 /** Picks the variant for the gradient by the weight of a problem. */
@@ -63,6 +64,27 @@ interface WeightGradientRule {
         return pays ? panels : direct;
     }
 
+    /**
+     * What else could compute a problem: one of each kind that is there, in the end the plain kernel.
+     *
+     * @param first what could not
+     * @param problem the problem, of rank 3
+     * @param device where it is to run
+     */
+    static List<WeightGradientVariant> others(WeightGradientVariant first, Problem problem, Device device) {
+        List<WeightGradientVariant> others = new ArrayList<>();
+        if (device.hostMemory() == Device.HostMemory.SAME) {
+            Processor processor = Processor.of(device);
+            others.add(WeightGradientChannelLane.suiting(problem, processor));
+            if (WeightGradientXLane.fits(LayerShape.of(problem.layer()), processor)) {
+                others.add(WeightGradientXLane.suiting(problem, processor));
+            }
+        }
+        others.add(plain(problem));
+        others.removeIf(other -> other.name().equals(first.name()));
+        return others;
+    }
+
     /** {@code weight_gradient.cl}: one work-item an element. Right everywhere, fast nowhere. */
     static WeightGradientVariant plain(Problem problem) {
         return new Plain(Tensor.elementsOf(problem.layer().weightShape()), /* adds= */ false);
@@ -88,6 +110,11 @@ interface WeightGradientRule {
         @Override
         public WeightGradientVariant of(Problem part) {
             return new Plain(Tensor.elementsOf(part.layer().weightShape()), adds);
+        }
+
+        @Override
+        public WeightGradientVariant tried(Problem small) {
+            return this;
         }
 
         @Override

@@ -42,6 +42,11 @@ interface WeightGradientVariant {
     /** Returns the kernel files, the variant's own last. */
     List<String> sources();
 
+    /** Returns the name of the variant's own file. */
+    default String name() {
+        return sources().get(sources().size() - 1);
+    }
+
     /** Returns the variant's constants, as compiler options. */
     String constants();
 
@@ -52,6 +57,14 @@ interface WeightGradientVariant {
      * @param part the problem with fewer groups or fewer channels, of rank 3
      */
     WeightGradientVariant of(Problem part);
+
+    /**
+     * Returns this variant, of the same program, for other sizes of its layer. The sum is cut into two blocks where there is
+     * enough for two.
+     *
+     * @param small the problem, of rank 3
+     */
+    WeightGradientVariant tried(Problem small);
 
     /**
      * Returns this variant for further images: it goes on with the sums that the weight gradient holds. Null where the sum

@@ -85,6 +85,11 @@ record WeightGradientXLane(Processor processor, BatchShare share) implements Wei
     }
 
     @Override
+    public WeightGradientVariant tried(Problem small) {
+        return new WeightGradientXLane(processor, share.halved(small));
+    }
+
+    @Override
     public int blocks() {
         return share.cut().count();
     }

@@ -1,5 +1,6 @@
 package io.github.tconv.opencl;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -9,13 +10,16 @@ import io.github.tconv.EngineHabit;
 import io.github.tconv.Tconv;
 import io.github.tconv.op.Activation;
 import io.github.tconv.op.Backend.PreparedLayer;
+import io.github.tconv.op.DeviceTensor;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
 import io.github.tconv.reference.ReferenceBackend;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -86,7 +90,7 @@ class SelfCheckTest {
         try (PreparedLayer layer = backend.prepare(
                 PROBLEM.layer(), operands.weight().reshape(PROBLEM.layer().weightShape()), null, Activation.none())) {
             Tensor output = operands.unwritten().reshape(PROBLEM.outputShape());
-            layer.forward(PROBLEM, operands.input().reshape(PROBLEM.inputShape()), null, output);
+            layer.forward(PROBLEM, operands.read().reshape(PROBLEM.inputShape()), null, output);
             Tensor expected = operands.expected(reference, false, false);
             assertEquals("", operands.difference(expected, output).orElse(""), "what the caller got");
             return layer.describe(PROBLEM);
@@ -155,7 +159,7 @@ class SelfCheckTest {
     private Optional<String> forward(Engine engine) {
         Tensor output = operands.unwritten();
         try (engine) {
-            engine.forward(operands.problem(), operands.input(), operands.weight(), null, output);
+            engine.forward(operands.problem(), operands.read(), operands.weight(), null, output);
         }
         return operands.difference(operands.expected(reference, false, false), output);
     }
@@ -202,7 +206,7 @@ class SelfCheckTest {
                 assertTrue(taken.contains("no kernel computes this layer right"), taken);
                 // A bare call too, and into the device's memory and out of it.
                 Tensor output = operands.unwritten();
-                backend.forward(operands.problem(), operands.input(), operands.weight(), null, output);
+                backend.forward(operands.problem(), operands.read(), operands.weight(), null, output);
                 Tensor expected = operands.expected(reference, false, false);
                 assertEquals("", operands.difference(expected, output).orElse(""));
             }
@@ -213,27 +217,209 @@ class SelfCheckTest {
     @Test
     void aBrokenGradientIsSkippedToo() {
         for (Device device : devices()) {
-            ForwardVariant ruled = InputGradientRule.standard().choose(PROBLEM.asRank3(), device);
-            Tensor expected = operands.expectedInputGradient(reference, /* hasBias= */ true);
-            List<String> plain = new ArrayList<>(ruled.sources());
-            plain.add("input_gradient");
-            for (List<String> broken : List.of(ruled.sources(), plain)) {
-                KernelSource.alter((file, text) -> broken.contains(file) && !file.equals("common")
-                        ? text.replace("] = activate(", "] = 1.0f + activate(")
-                                .replace("vstore4(activate4(", "vstore4(1.0f + activate4(")
-                        : text);
+            for (List<String> broken : ofInputGradient(device)) {
+                breakInputGradient(broken);
                 warnings.clear();
                 try (OpenClBackend backend = open(device)) {
-                    Tensor gradient = Exemplar.unwritten(operands.problem().inputShape());
+                    Exemplar adjoint = new Exemplar(PROBLEM.asRank3(), Activation.none(), Parts.INPUT_GRADIENT);
+                    Tensor gradient = adjoint.unwritten();
                     backend.inputGradient(
-                            operands.problem(),
-                            operands.outputGradient(),
-                            operands.weight(),
-                            operands.adjointBias(),
-                            gradient);
-                    assertEquals("", operands.difference(expected, gradient).orElse(""));
+                            adjoint.problem(), adjoint.read(), adjoint.weight(), adjoint.bias(), gradient);
+                    Tensor expected = adjoint.expected(reference, /* hasBias= */ true, /* hasResidual= */ false);
+                    assertEquals("", adjoint.difference(expected, gradient).orElse(""));
                 }
                 assertTrue(warnings.get(0).contains("expected "), warnings::toString);
+            }
+        }
+    }
+
+    /** With all that a prepared convolution may have, and each kernel sound and broken. */
+    @Test
+    void aBrokenPreparedConvolutionIsSkippedToo() {
+        Activation slopes = Activation.prelu(Tensor.zeros(PROBLEM.layer().inChannels()));
+        for (Device device : devices()) {
+            List<List<String>> cases = new ArrayList<>(ofInputGradient(device));
+            cases.add(0, List.of());
+            for (int i = 0; i < cases.size(); i++) {
+                breakInputGradient(cases.get(i));
+                for (Activation like : List.of(slopes, Activation.sigmoid())) {
+                    warnings.clear();
+                    Exemplar adjoint = new Exemplar(PROBLEM.asRank3(), like, Parts.INPUT_GRADIENT);
+                    Tensor written = adjoint.unwritten();
+                    try (OpenClBackend backend = open(device);
+                            PreparedLayer layer = backend.prepareAdjoint(
+                                    adjoint.problem().layer(),
+                                    adjoint.weight(),
+                                    adjoint.bias(),
+                                    adjoint.activation())) {
+                        layer.forward(adjoint.problem(), adjoint.read(), adjoint.residual(), written);
+                        String taken = layer.describe(adjoint.problem());
+                        assertEquals(i == 2, taken.contains("no kernel computes this layer right"), taken);
+                    }
+                    Tensor expected = adjoint.expected(reference, /* hasBias= */ true, /* hasResidual= */ true);
+                    assertEquals("", adjoint.difference(expected, written).orElse(""));
+                    assertEquals(i == 0, warnings.isEmpty(), warnings::toString);
+                }
+            }
+        }
+    }
+
+    /** The files of the rule's choice, and those of the plain kernel as well. */
+    private static List<List<String>> ofInputGradient(Device device) {
+        ForwardVariant ruled = InputGradientRule.standard().choose(PROBLEM.asRank3(), device);
+        List<String> plain = new ArrayList<>(ruled.sources());
+        plain.add("input_gradient");
+        return List.of(ruled.sources(), plain);
+    }
+
+    private static void breakInputGradient(List<String> files) {
+        KernelSource.alter((file, text) -> files.contains(file) && !file.equals("common")
+                ? text.replace("] = activate(", "] = 1.0f + activate(")
+                        .replace("vstore4(activate4(", "vstore4(1.0f + activate4(")
+                : text);
+    }
+
+    /** What stands in the file of each kernel that sums, and what breaks it there. */
+    private static final Map<String, List<String>> SUMS = Map.of(
+            "weight_gradient", List.of("*element = sum;", "*element = sum + 1.0f;"),
+            "weight_gradient_clane", List.of("sum[a] += sums[a];", "sum[a] = sums[a];"),
+            "weight_gradient_xlane", List.of("sum[a] += sums[a];", "sum[a] = sums[a];"),
+            "weight_gradient_panels", List.of("* 0.5f;", "* 0.25f;"),
+            "bias_gradient", List.of("two.x + two.y", "two.x - two.y"),
+            "gradient_sum", List.of("sum += run;", "sum = run;"));
+
+    private static void breakSums(Collection<String> files) {
+        KernelSource.alter((file, text) -> {
+            if (!files.contains(file)) {
+                return text;
+            }
+            List<String> bug = SUMS.get(file);
+            assertTrue(text.contains(bug.get(0)), file);
+            return text.replace(bug.get(0), bug.get(1));
+        });
+    }
+
+    private OpenClBackend open(Device device, WeightGradientRule rule, String name) {
+        Ledger ledger =
+                new Ledger(new PrivateFolder(folder.resolve(name + device.info().index())), "self-check");
+        return new OpenClBackend(
+                device,
+                ForwardRule.standard(),
+                new GradientRules(InputGradientRule.standard(), rule),
+                new SelfCheck(device, reference, ledger));
+    }
+
+    private void assertComputesWeightGradient(OpenClBackend backend) {
+        Exemplar.WeightGradientOperands of = operands.ofWeightGradient();
+        Tensor gradient = Exemplar.unwritten(operands.problem().layer().weightShape());
+        backend.weightGradient(operands.problem(), of.input(), of.outputGradient(), gradient);
+        assertEquals("", operands.difference(reference, of, gradient).orElse(""), "what the caller got");
+    }
+
+    /** Each variant sound, so that it passes; and broken, so that another takes its place, in the next session too. */
+    @Test
+    void aBrokenGradientByTheWeightIsSkippedToo() {
+        long handles = OpenClBackend.nativeHandles();
+        for (Device device : devices()) {
+            Map<String, WeightGradientRule> rules = device.hostMemory() == Device.HostMemory.SAME
+                    ? GradientVariantTest.weightGradientRules()
+                    : Map.of("plain", (problem, any) -> WeightGradientRule.plain(problem));
+            rules.forEach((name, rule) -> {
+                WeightGradientVariant ruled = rule.choose(PROBLEM.asRank3(), device);
+                if (name.equals("panels")) {
+                    // Has no halves.
+                    return;
+                }
+                KernelSource.alter(unaltered);
+                warnings.clear();
+                try (OpenClBackend backend = open(device, rule, name + " sound")) {
+                    assertComputesWeightGradient(backend);
+                }
+                assertEquals(List.of(), warnings, name);
+                breakSums(List.of(ruled.name()));
+                for (int session = 0; session < 2; session++) {
+                    warnings.clear();
+                    try (OpenClBackend backend = open(device, rule, name)) {
+                        assertComputesWeightGradient(backend);
+                        assertComputesWeightGradient(backend);
+                    }
+                    assertEquals(1, warnings.size(), warnings::toString);
+                    for (String part : List.of("expected ", "found ", ruled.name() + ".cl")) {
+                        assertTrue(warnings.get(0).contains(part), () -> part + " in " + warnings);
+                    }
+                }
+            });
+        }
+        assertEquals(handles, OpenClBackend.nativeHandles());
+    }
+
+    /** Also where the operands are the device's. */
+    @Test
+    void whereNoKernelSumsRightPlainJavaDoes() {
+        long handles = OpenClBackend.nativeHandles();
+        Exemplar.WeightGradientOperands of = operands.ofWeightGradient();
+        for (Device device : devices()) {
+            breakSums(SUMS.keySet());
+            warnings.clear();
+            try (OpenClBackend backend = open(device);
+                    DeviceTensor input = lent(backend, of.input());
+                    DeviceTensor outputGradient = lent(backend, of.outputGradient())) {
+                assertComputesWeightGradient(backend);
+                Tensor gradient = Exemplar.unwritten(operands.problem().layer().weightShape());
+                try (DeviceTensor onDevice = lent(backend, gradient)) {
+                    backend.weightGradient(operands.problem(), input, outputGradient, onDevice);
+                    backend.download(onDevice, gradient);
+                }
+                assertEquals("", operands.difference(reference, of, gradient).orElse(""));
+                assertTrue(warnings.get(warnings.size() - 1).contains("weight_gradient.cl"), warnings::toString);
+            }
+        }
+        assertEquals(handles, OpenClBackend.nativeHandles());
+    }
+
+    private static DeviceTensor lent(OpenClBackend backend, Tensor tensor) {
+        return new DeviceTensor(backend, backend.lend(tensor), tensor, tensor.shape());
+    }
+
+    /** With sums of one block and of several, which are added up by a kernel of their own. */
+    @Test
+    void aBrokenSumIsSkippedToo() {
+        for (Device device : devices()) {
+            for (String broken : List.of("bias_gradient", "gradient_sum")) {
+                breakSums(List.of(broken));
+                warnings.clear();
+                try (OpenClBackend backend = open(device)) {
+                    for (int i = 0; i < 2; i++) {
+                        for (int[] shape : new int[][] {{2, 3, 50}, {2, 3, 5000}}) {
+                            Tensor gradient = Exemplar.whole(shape);
+                            Tensor found = Exemplar.unwritten(3);
+                            backend.biasGradient(gradient, found);
+                            Tensor expected = Tensor.zeros(3);
+                            reference.biasGradient(gradient, expected);
+                            assertArrayEquals(expected.toArray(), found.toArray());
+                        }
+                    }
+                }
+                assertEquals(1, warnings.size(), warnings::toString);
+                assertTrue(warnings.get(0).contains(broken + ".cl"), warnings::toString);
+            }
+        }
+    }
+
+    @Test
+    void aSumThatDoesNotCompileIsTriedOnce() {
+        for (Device device : devices()) {
+            KernelSource.alter((file, text) -> SUMS.containsKey(file) ? text + "\nthis is no C\n" : text);
+            warnings.clear();
+            try (OpenClBackend backend = open(device)) {
+                Tensor found = Exemplar.unwritten(3);
+                for (int i = 0; i < 2; i++) {
+                    backend.biasGradient(Tensor.zeros(2, 3, 50), found);
+                    assertArrayEquals(new float[3], found.toArray());
+                }
+                assertEquals(1, warnings.size(), warnings::toString);
+                assertTrue(warnings.get(0).contains("fails: "), warnings::toString);
+                assertComputesWeightGradient(backend);
             }
         }
     }
@@ -262,7 +448,7 @@ class SelfCheckTest {
             breakStores(all);
             try (OpenClBackend backend = new OpenClBackend(device, ForwardRule.standard())) {
                 Tensor output = operands.unwritten();
-                backend.forward(operands.problem(), operands.input(), operands.weight(), null, output);
+                backend.forward(operands.problem(), operands.read(), operands.weight(), null, output);
                 Tensor expected = operands.expected(reference, false, false);
                 assertTrue(operands.difference(expected, output).isPresent());
             }

@@ -97,7 +97,7 @@ class TuningTest {
 
     private static void assertComputes(PreparedForward prepared, Exemplar operands) {
         Tensor output = operands.unwritten();
-        prepared.forward(operands.problem(), operands.input(), null, output);
+        prepared.forward(operands.problem(), operands.read(), null, output);
         Tensor expected = operands.expected(new ReferenceBackend(), false, false);
         assertEquals("", operands.difference(expected, output).orElse(""));
     }
@@ -300,24 +300,26 @@ class TuningTest {
         for (Problem problem : Catalogue.small()) {
             Exemplar operands = new Exemplar(problem.asRank3(), Activation.none());
             Tensor output = operands.unwritten();
-            reference.forward(operands.problem(), operands.input(), operands.weight(), operands.bias(), output);
+            reference.forward(operands.problem(), operands.read(), operands.weight(), operands.bias(), output);
             Tensor expected = operands.expected(reference, /* hasBias= */ true, /* hasResidual= */ false);
             assertArrayEquals(expected.toArray(), output.toArray());
-            Tensor inputGradient = Tensor.zeros(operands.problem().inputShape());
-            reference.inputGradient(
-                    operands.problem(),
-                    operands.outputGradient(),
-                    operands.weight(),
-                    operands.adjointBias(),
-                    inputGradient);
+            Exemplar adjoint = new Exemplar(problem.asRank3(), Activation.none(), Parts.INPUT_GRADIENT);
+            Tensor inputGradient = adjoint.unwritten();
+            reference.inputGradient(adjoint.problem(), adjoint.read(), adjoint.weight(), adjoint.bias(), inputGradient);
             assertArrayEquals(
-                    operands.expectedInputGradient(reference, /* hasBias= */ true)
+                    adjoint.expected(reference, /* hasBias= */ true, /* hasResidual= */ false)
                             .toArray(),
                     inputGradient.toArray());
-            Tensor weightGradient = Tensor.zeros(operands.problem().layer().weightShape());
-            reference.weightGradient(
-                    operands.problem(), operands.repeatedInput(), operands.outputGradient(), weightGradient);
-            assertArrayEquals(operands.expectedWeightGradient(reference).toArray(), weightGradient.toArray());
+            Exemplar.WeightGradientOperands ofWeight = operands.ofWeightGradient();
+            Tensor weightGradient =
+                    Exemplar.unwritten(operands.problem().layer().weightShape());
+            reference.weightGradient(operands.problem(), ofWeight.input(), ofWeight.outputGradient(), weightGradient);
+            assertEquals(
+                    "", operands.difference(reference, ofWeight, weightGradient).orElse(""));
+            int last = weightGradient.elements() - 1;
+            weightGradient.set(last, weightGradient.get(last) + 1);
+            assertNotEquals(
+                    "", operands.difference(reference, ofWeight, weightGradient).orElse(""));
             output.set(0, output.get(0) + Math.ulp(output.get(0)));
             assertNotEquals("", operands.difference(expected, output).orElse(""));
         }
