@@ -10,8 +10,9 @@
 //   packed (GROUPS, OC_CHUNKS, KD, ROW_PARTS, 3, PRODUCT_TILES, IC / GROUPS, MP): products (oc, phase of the height if
 //   MINIMAL_H, phase of the width) that fill up the last tile are zeros.
 // A work-item is a work-group of its own. It copies a zero-padded patch of a block of input channels to local memory,
-//   even and odd columns (rows) apart, and multiplies it, rows on end, into products of MP * NV vectors in registers, which
-//   add up in local memory. In the end it adds the components and lays the phases side by side.
+//   even and odd columns (rows) apart. Of NV vectors of it at a time, rows on end, it takes the differences, and multiplies
+//   them into products of MP * NV vectors in registers, which add up in local memory. In the end it adds the components
+//   and lays the phases side by side.
 // ND-range: (tiles of XT pairs of grid columns, OD * tiles of RY grid rows, or pairs of them if MINIMAL_H,
 //   N * GROUPS * OC_CHUNKS), work-group size 1.
 // Writes every output element once, in a fixed order of additions: deterministic.
@@ -45,7 +46,8 @@
 #define PATCH_ROWS (MINIMAL_H ? RY + 1 : RY + LEAD_H - TAP_SHIFT(0, SH, DH, PH))
 #define ROWS_APART (MINIMAL_H ? 2 : 1)
 #define PLANE (CEIL_DIV(PATCH_ROWS * PITCH, LANES) * LANES)
-#define PATCH_CHANNEL (ROWS_APART * 2 * PLANE)
+// An odd number of vectors, lest the channels share sets of the first-level cache.
+#define PATCH_CHANNEL ((ROWS_APART * 2 * PLANE / LANES | 1) * LANES)
 // A patch is read up to a row, a column and a register tile past its end.
 #define PATCH_FLOATS (IC_BLOCK * PATCH_CHANNEL + PITCH + (NV + 1) * LANES)
 
@@ -176,30 +178,47 @@ FLATTENED __global const float* next_line(__global const float* next, const int 
     return next + (size_t)row * IW + (line - row * ROW_LINES) * 16;
 }
 
-// Multiplies the positions of v vectors with MP products of count channels; a position's neighbour below (beside) is
-// subtracted if DIFFERENCE_H (_W).
-#define DEFINE_MULTIPLY(NAME, VECTORS_OF_TILE, DIFFERENCE_H, DIFFERENCE_W)                                              \
+// Takes some vectors of positions of count channels to the factors of the products: of each component of the width, then
+// each channel. at is the component of the height that the even row has, below the distance to the row that is subtracted.
+// They are taken once for all product tiles, and are near and in order where the patch is neither.
+#define DEFINE_TRANSFORM(NAME, VECTORS_OF_TILE)                                                                         \
     FLATTENED void NAME(                                                                                                \
-            lanes* sums, __local const float* at, __global const float* weights, const int count, const int below,     \
-            const int beside, __global const float** lines, const size_t next_channel) {                                \
+            lanes* factors, __local const float* at, const int count, const bool subtracts, const int below) {          \
+        for (int ic = 0; ic < count; ic++) {                                                                            \
+            _Pragma("unroll") for (int v = 0; v < VECTORS_OF_TILE; v++) {                                               \
+                __local const float* const p = at + ic * PATCH_CHANNEL + v * LANES;                                     \
+                lanes even = LANES_FROM(__local, p);                                                                    \
+                lanes odd = LANES_FROM(__local, p + PLANE);                                                             \
+                lanes next = LANES_FROM(__local, p + 1);                                                                \
+                if (subtracts) {                                                                                        \
+                    even -= LANES_FROM(__local, p + below);                                                             \
+                    odd -= LANES_FROM(__local, p + PLANE + below);                                                      \
+                    next -= LANES_FROM(__local, p + 1 + below);                                                         \
+                }                                                                                                       \
+                lanes* const to = factors + ic * VECTORS_OF_TILE + v;                                                   \
+                to[EVEN * IC_BLOCK * VECTORS_OF_TILE] = even;                                                           \
+                to[FORTH * IC_BLOCK * VECTORS_OF_TILE] = even - odd;                                                    \
+                to[BACK * IC_BLOCK * VECTORS_OF_TILE] = odd - next;                                                     \
+            }                                                                                                           \
+        }                                                                                                               \
+    }
+
+// Multiplies the factors of count channels with MP weights each, and keeps the products, or adds them to those kept.
+#define DEFINE_MULTIPLY(NAME, VECTORS_OF_TILE)                                                                          \
+    FLATTENED void NAME(                                                                                                \
+            __local float* kept, const lanes* factors, __global const float* weights, const int count,                  \
+            const bool again, __global const float** lines, const size_t next_channel) {                                \
+        lanes sums[MP * VECTORS_OF_TILE];                                                                               \
+        _Pragma("unroll") for (int a = 0; a < MP * VECTORS_OF_TILE; a++) {                                              \
+            sums[a] = (lanes)(0.0f);                                                                                    \
+        }                                                                                                               \
         for (int ic = 0; ic < count; ic++) {                                                                            \
             _Pragma("unroll") for (int i = 0; i < CALL_LINES; i++) {                                                    \
                 FETCH_AHEAD(lines[i] + ic * next_channel);                                                              \
             }                                                                                                           \
             lanes x[VECTORS_OF_TILE];                                                                                   \
             _Pragma("unroll") for (int v = 0; v < VECTORS_OF_TILE; v++) {                                               \
-                __local const float* const p = at + ic * PATCH_CHANNEL + v * LANES;                                     \
-                x[v] = LANES_FROM(__local, p);                                                                          \
-                if (DIFFERENCE_W) {                                                                                     \
-                    x[v] -= LANES_FROM(__local, p + beside);                                                            \
-                }                                                                                                       \
-                if (DIFFERENCE_H) {                                                                                     \
-                    lanes y = LANES_FROM(__local, p + below);                                                           \
-                    if (DIFFERENCE_W) {                                                                                 \
-                        y -= LANES_FROM(__local, p + below + beside);                                                   \
-                    }                                                                                                   \
-                    x[v] -= y;                                                                                          \
-                }                                                                                                       \
+                x[v] = factors[ic * VECTORS_OF_TILE + v];                                                               \
             }                                                                                                           \
             _Pragma("unroll") for (int m = 0; m < MP; m++) {                                                            \
                 const lanes weight = (lanes)(weights[ic * MP + m]);                                                     \
@@ -208,19 +227,6 @@ FLATTENED __global const float* next_line(__global const float* next, const int 
                 }                                                                                                       \
             }                                                                                                           \
         }                                                                                                               \
-    }
-
-// Multiplies a component from vector first on and keeps the products, or adds them to those kept.
-#define DEFINE_COMPONENT(NAME, MULTIPLY, VECTORS_OF_TILE)                                                               \
-    FLATTENED void NAME(                                                                                                \
-            __local float* kept, __local const float* at, __global const float* weights, const int count,              \
-            const int below, const int beside, const bool again, __global const float** lines,                          \
-            const size_t next_channel) {                                                                                \
-        lanes sums[MP * VECTORS_OF_TILE];                                                                               \
-        _Pragma("unroll") for (int a = 0; a < MP * VECTORS_OF_TILE; a++) {                                              \
-            sums[a] = (lanes)(0.0f);                                                                                    \
-        }                                                                                                               \
-        MULTIPLY(sums, at, weights, count, below, beside, lines, next_channel);                                                              \
         if (again) {                                                                                                    \
             _Pragma("unroll") for (int m = 0; m < MP; m++) {                                                            \
                 _Pragma("unroll") for (int v = 0; v < VECTORS_OF_TILE; v++) {                                           \
@@ -235,73 +241,57 @@ FLATTENED __global const float* next_line(__global const float* next, const int 
         }                                                                                                               \
     }
 
-#define DEFINE_SIZES(NAME, DIFFERENCE_H, DIFFERENCE_W)                    \
-    DEFINE_MULTIPLY(NAME##_multiply_tile, NV, DIFFERENCE_H, DIFFERENCE_W) \
-    DEFINE_MULTIPLY(NAME##_multiply_rest, 1, DIFFERENCE_H, DIFFERENCE_W)  \
-    DEFINE_COMPONENT(NAME##_tile, NAME##_multiply_tile, NV)               \
-    DEFINE_COMPONENT(NAME##_rest, NAME##_multiply_rest, 1)
-
-DEFINE_SIZES(plain, 0, 0)
-DEFINE_SIZES(beside, 0, 1)
-DEFINE_SIZES(below, 1, 0)
-DEFINE_SIZES(both, 1, 1)
-
-// Multiplies some vectors of count channels of the patch, whose weights these are, in every component: the vectors stay in
-// the first-level cache meanwhile.
-#define DEFINE_ALL(NAME, SIZE)                                                                                          \
+// Multiplies some vectors of count channels of the patch, whose weights these are, in every component.
+#define DEFINE_COMPONENTS(NAME, TRANSFORM, MULTIPLY)                                                                    \
     FLATTENED void NAME(                                                                                                \
-            __local float* products, __local const float* patch, __global const float* block, const int count,         \
-            const bool again, __global const float* next, const size_t next_channel, const int first_call, const int IW) { \
+            __local float* products, lanes* factors, __local const float* patch, __global const float* block,           \
+            const int vectors, const int count, const bool again, __global const float* next,                           \
+            const size_t next_channel, const int first_call, const int IW) {                                            \
         for (int part_h = 0; part_h < ROW_PARTS; part_h++) {                                                            \
-            for (int part_w = 0; part_w < 3; part_w++) {                                                                \
-                const int component = part_h * 3 + part_w;                                                              \
-                __global const float* const weights = block + component * PACKED_COMPONENT;                             \
-                __local float* const kept = products + component * COMPONENT_FLOATS;                                    \
-                const int beside = part_w == BACK ? 1 - PLANE : PLANE;                                                  \
-                const int below = part_h == BACK ? PITCH - 2 * PLANE : 2 * PLANE;                                       \
-                __local const float* const at = patch + (part_w == BACK ? PLANE : 0)                                    \
-                        + (MINIMAL_H ? (part_h == BACK ? 2 * PLANE : 0)                                                 \
-                                     : (LEAD_H - TAP_SHIFT(part_h, SH, DH, PH)) * PITCH);                               \
+            __local const float* const at = patch + (MINIMAL_H ? (part_h == BACK ? 2 * PLANE : 0)                       \
+                                                               : (LEAD_H - TAP_SHIFT(part_h, SH, DH, PH)) * PITCH);     \
+            TRANSFORM(                                                                                                  \
+                    factors, at, count, MINIMAL_H && part_h != EVEN, part_h == BACK ? PITCH - 2 * PLANE : 2 * PLANE);   \
+            for (int component = part_h * 3; component < part_h * 3 + 3; component++) {                                 \
                 for (int tile = 0; tile < PRODUCT_TILES; tile++) {                                                      \
-                    __global const float* const w = weights + tile * PACKED_TILE;                                       \
-                    __local float* const k = kept + tile * MP * PRODUCT_FLOATS;                                         \
                     const int call = first_call + component * PRODUCT_TILES + tile;                                     \
                     __global const float* lines[CALL_LINES];                                                            \
                     _Pragma("unroll") for (int i = 0; i < CALL_LINES; i++) {                                            \
                         lines[i] = next_line(next, call, i, IW);                                                        \
                     }                                                                                                   \
-                    if (MINIMAL_H && part_h != EVEN) {                                                                  \
-                        if (part_w == EVEN) {                                                                           \
-                            below_##SIZE(k, at, w, count, below, beside, again, lines, next_channel);                                        \
-                        } else {                                                                                        \
-                            both_##SIZE(k, at, w, count, below, beside, again, lines, next_channel);                                         \
-                        }                                                                                               \
-                    } else if (part_w == EVEN) {                                                                        \
-                        plain_##SIZE(k, at, w, count, below, beside, again, lines, next_channel);                                            \
-                    } else {                                                                                            \
-                        beside_##SIZE(k, at, w, count, below, beside, again, lines, next_channel);                                           \
-                    }                                                                                                   \
+                    MULTIPLY(                                                                                           \
+                            products + component * COMPONENT_FLOATS + tile * MP * PRODUCT_FLOATS,                       \
+                            factors + (component - part_h * 3) * IC_BLOCK * vectors,                                    \
+                            block + component * PACKED_COMPONENT + tile * PACKED_TILE, count, again, lines,             \
+                            next_channel);                                                                              \
                 }                                                                                                       \
             }                                                                                                           \
         }                                                                                                               \
     }
 
-DEFINE_ALL(multiply_tile, tile)
-DEFINE_ALL(multiply_rest, rest)
+DEFINE_TRANSFORM(transform_tile, NV)
+DEFINE_TRANSFORM(transform_rest, 1)
+DEFINE_MULTIPLY(multiply_tile, NV)
+DEFINE_MULTIPLY(multiply_rest, 1)
+DEFINE_COMPONENTS(components_of_tile, transform_tile, multiply_tile)
+DEFINE_COMPONENTS(components_of_rest, transform_rest, multiply_rest)
 
 // Multiplies the patch in every component, and meanwhile fetches the next one.
 FLATTENED void multiply(
         __local float* products, __local const float* patch, __global const float* block, const int count, const bool again,
         __global const float* next, const size_t next_channel, const int IW) {
+    lanes factors[3 * IC_BLOCK * NV];
     int vector = 0;
     int call = 0;
     for (; vector + NV <= VECTORS; vector += NV, call += ROW_PARTS * 3 * PRODUCT_TILES) {
-        multiply_tile(
-                products + vector * LANES, patch + vector * LANES, block, count, again, next, next_channel, call, IW);
+        components_of_tile(
+                products + vector * LANES, factors, patch + vector * LANES, block, NV, count, again, next, next_channel,
+                call, IW);
     }
     for (; NV > 1 && vector < VECTORS; vector++) {
-        multiply_rest(
-                products + vector * LANES, patch + vector * LANES, block, count, again, next, next_channel, call, IW);
+        components_of_rest(
+                products + vector * LANES, factors, patch + vector * LANES, block, 1, count, again, next, next_channel, call,
+                IW);
     }
 }
 

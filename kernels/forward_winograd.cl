@@ -302,12 +302,18 @@ __kernel void winograd(
     const int first_tile_oc = (int)REMAINDER(get_global_id(2), CHUNKS_OC, group) * OC_CHUNK;
     const int tiles_oc = min(TILES_OC - first_tile_oc, OC_CHUNK);
 
-    // The kind of this item's tiles, and which of them they are.
-    int first_tile = (int)get_global_id(1) * TILES;
+    // The kind of this item's tiles, and which of them they are. Items of the other kinds, which have less to do, are spread
+    // evenly among those of full tiles: a driver may give each thread a run of neighbours (PoCL begins with half of all).
     bool short_h = false;
     bool short_w = false;
     int TH = full_tiles(QH, MH);
     int TW = full_tiles(QW, MW);
+    const int items = (int)get_global_size(1);
+    const int full_items = ceil_divide(N * QD * TH * TW, TILES);
+    const long place = (long)get_global_id(1);
+    const int others_before = (int)(place * (items - full_items) / items);
+    const bool other = (place + 1) * (items - full_items) / items > others_before;
+    int first_tile = (other ? full_items + others_before : (int)place - others_before) * TILES;
     while (first_tile >= N * QD * TH * TW) {
         first_tile -= ceil_divide(N * QD * TH * TW, TILES) * TILES;
         short_h = short_w ? !short_h : short_h;

@@ -262,6 +262,10 @@ final class MinimalVariant implements ForwardVariant {
 
         private static final double STAGED_ROW = 6;
         private static final double STAGED_VECTOR = 4;
+        /** Cycles to take a vector of positions to the three factors of the width, those of the height included. */
+        private static final double DIFFERENCES = 4;
+
+        private static final double DIFFERENCES_OF_BOTH = 8;
         /** Cycles to keep a vector of products, and to add and store a vector of one phase. */
         private static final double KEPT = 4;
 
@@ -295,7 +299,8 @@ final class MinimalVariant implements ForwardVariant {
         }
 
         private long patchFloats() {
-            return Grid.tiles(patchRows() * pitch(), processor.lanes()) * processor.lanes() * 2 * rowsApart() * inBlock;
+            long channelVectors = Grid.tiles(patchRows() * pitch(), processor.lanes()) * 2 * rowsApart() | 1;
+            return channelVectors * processor.lanes() * inBlock;
         }
 
         /** Vectors of positions, of which the products are taken. */
@@ -326,6 +331,11 @@ final class MinimalVariant implements ForwardVariant {
                     * 3
                     * productTiles()
                     * (full * iteration(vectors) + rest * iteration(1));
+            double transform = taken
+                    * layer.ic()
+                    * rowParts()
+                    * positionVectors()
+                    * (minimalHeight() ? DIFFERENCES_OF_BOTH : DIFFERENCES);
             double keep = taken * Grid.tiles(layer.ic(), inBlock) * keptVectors() * KEPT;
             double stage = taken
                     * layer.ic()
@@ -345,7 +355,7 @@ final class MinimalVariant implements ForwardVariant {
             double items = (double) global[0] * global[1] * global[2];
             // The last round of work-items leaves threads idle.
             double turns = Math.ceil(items / processor.threads());
-            return (multiply + keep + stage + clear + gather) * turns;
+            return (transform + multiply + keep + stage + clear + gather) * turns;
         }
 
         private boolean isSensible(Problem problem) {
@@ -357,7 +367,7 @@ final class MinimalVariant implements ForwardVariant {
 
         private double iteration(int tileVectors) {
             double multiplyAdds = (double) products * tileVectors;
-            double loads = products * 0.5 + 6.0 * tileVectors;
+            double loads = products * 0.5 + tileVectors;
             return Math.max(Math.max(multiplyAdds, loads), 8) + ITERATION;
         }
 
