@@ -76,48 +76,47 @@ typedef float4 half_lanes;
 typedef half_lanes half_lanes_unaligned __attribute__((aligned(4)));
 #define HALF_AT(pointer) (*(__local half_lanes_unaligned*)(pointer))
 
-// One work-item writes one packed weight. ND-range: (GROUPS * OC_CHUNKS * KD * PACKED_KD).
+// One work-item packs the weights of an input channel in a slice for a chunk of output channels, reading each but once from
+// afar. ND-range: (IC / GROUPS, KD, GROUPS * OC_CHUNKS).
 __kernel void minimal_pack(__global const float* restrict weight, __global float* restrict packed) {
-    const size_t at = get_global_id(0);
-    const size_t channel = at / MP;
-    const int m = (int)(at - channel * MP);
-    const size_t tiles = channel / IC_PER_GROUP;
-    const int ic = (int)(channel - tiles * IC_PER_GROUP);
-    const size_t components = tiles / PRODUCT_TILES;
-    const int product = (int)(tiles - components * PRODUCT_TILES) * MP + m;
-    const size_t row_parts = components / 3;
-    const int part_w = (int)(components - row_parts * 3);
-    const size_t depths = row_parts / ROW_PARTS;
-    const int part_h = (int)(row_parts - depths * ROW_PARTS);
-    const size_t chunks = depths / KD;
-    const int kd = (int)(depths - chunks * KD);
-    const int group = (int)(chunks / OC_CHUNKS);
-
-    const int row = product / SW;
-    const int rw = REMAINDER(product, SW, row);
-    const int oc = row / PHASES_H;
-    const int rh = REMAINDER(row, PHASES_H, oc);
-    const int ocg = (int)(chunks - (size_t)group * OC_CHUNKS) * OC_CHUNK + oc;
-    float sum = 0.0f;
-    if (product < PRODUCTS && ocg < OC_PER_GROUP) {
-        const int kw = FIRST_TAP(rw, SW, PW);
-        const int kh = MINIMAL_H ? FIRST_TAP(rh, SH, PH) : part_h;
-        for (int h = 0; h < (MINIMAL_H ? 2 : 1); h++) {
-            // EVEN has both taps, FORTH the first, BACK the second.
-            if (MINIMAL_H && part_h == (h == 0 ? BACK : FORTH)) {
-                continue;
-            }
-            for (int w = 0; w < 2; w++) {
-                if (part_w == (w == 0 ? BACK : FORTH)) {
-                    continue;
+    const int ic = (int)get_global_id(0);
+    const int kd = (int)get_global_id(1);
+    const int group = (int)get_global_id(2) / OC_CHUNKS;
+    const int first_ocg = REMAINDER((int)get_global_id(2), OC_CHUNKS, group) * OC_CHUNK;
+    __global float* const channel = packed + (get_global_id(2) * KD + kd) * (size_t)PACKED_KD + ic * MP;
+    for (int component = 0; component < ROW_PARTS * 3; component++) {
+        const int part_h = component / 3;
+        const int part_w = REMAINDER(component, 3, part_h);
+        for (int product = 0; product < PRODUCT_TILES * MP; product++) {
+            const int tile = product / MP;
+            const int row = product / SW;
+            const int rw = REMAINDER(product, SW, row);
+            const int oc = row / PHASES_H;
+            const int rh = REMAINDER(row, PHASES_H, oc);
+            const int ocg = first_ocg + oc;
+            float sum = 0.0f;
+            if (product < PRODUCTS && ocg < OC_PER_GROUP) {
+                const int kw = FIRST_TAP(rw, SW, PW);
+                const int kh = MINIMAL_H ? FIRST_TAP(rh, SH, PH) : part_h;
+                for (int h = 0; h < (MINIMAL_H ? 2 : 1); h++) {
+                    // EVEN has both taps, FORTH the first, BACK the second.
+                    if (MINIMAL_H && part_h == (h == 0 ? BACK : FORTH)) {
+                        continue;
+                    }
+                    for (int w = 0; w < 2; w++) {
+                        if (part_w == (w == 0 ? BACK : FORTH)) {
+                            continue;
+                        }
+                        const float tap =
+                                weight[WEIGHT_AT(group * IC_PER_GROUP + ic, ocg, kd, kh + h * SH, kw + w * SW)];
+                        const bool negative = (part_w == FORTH) != (MINIMAL_H && part_h == FORTH);
+                        sum += negative ? -tap : tap;
+                    }
                 }
-                const float tap = weight[WEIGHT_AT(group * IC_PER_GROUP + ic, ocg, kd, kh + h * SH, kw + w * SW)];
-                const bool negative = (part_w == FORTH) != (MINIMAL_H && part_h == FORTH);
-                sum += negative ? -tap : tap;
             }
+            channel[component * PACKED_COMPONENT + tile * PACKED_TILE + REMAINDER(product, MP, tile)] = sum;
         }
     }
-    packed[at] = sum;
 }
 
 // Copies a row of the input, even and odd columns of the patch apart; the patch is zero where the row has ended.

@@ -41,11 +41,9 @@
 #define PACKED_BLOCK (IC_PER_GROUP * PACKED_IC)
 #define PACKED_TILE (KD * KH * BLOCKS * PACKED_BLOCK)
 
-// One work-item writes one packed weight. ND-range: (GROUPS * OC_TILES * PACKED_TILE).
+// One work-item packs a vector of phases. ND-range: (GROUPS * OC_TILES * PACKED_TILE / LANES).
 __kernel void phaselane_pack(__global const float* restrict weight, __global float* restrict packed) {
-    const size_t at = get_global_id(0);
-    const size_t vector = at / LANES;
-    const int lane = (int)(at - vector * LANES);
+    const size_t vector = get_global_id(0);
     const size_t slots = vector / MR;
     const int m = (int)(vector - slots * MR);
     const size_t channels = slots / SLOTS;
@@ -61,11 +59,14 @@ __kernel void phaselane_pack(__global const float* restrict weight, __global flo
     const int group = (int)(tile / OC_TILES);
     const int ocg = (int)(tile - (size_t)group * OC_TILES) * MR + m;
 
-    const int r = block * LANES + lane;
-    const int spread = SW * (FIRST_J(block) + slot) + r + SHIFTED_PAD;
-    const int kw = spread / DW;
-    const bool real = ocg < OC_PER_GROUP && r < SW && spread >= 0 && kw < KW && kw * DW == spread;
-    packed[at] = real ? weight[WEIGHT_AT(group * IC_PER_GROUP + ic, ocg, kd, kh, kw)] : 0.0f;
+    for (int lane = 0; lane < LANES; lane++) {
+        const int r = block * LANES + lane;
+        const int spread = SW * (FIRST_J(block) + slot) + r + SHIFTED_PAD;
+        const int kw = spread / DW;
+        const bool real = ocg < OC_PER_GROUP && r < SW && spread >= 0 && kw < KW && kw * DW == spread;
+        packed[vector * LANES + lane] =
+                real ? weight[WEIGHT_AT(group * IC_PER_GROUP + ic, ocg, kd, kh, kw)] : 0.0f;
+    }
 }
 
 // Adds to QT grid points of a block of phases one slot of taps of one input row and channel.

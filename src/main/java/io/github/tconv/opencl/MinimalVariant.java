@@ -172,6 +172,12 @@ final class MinimalVariant implements ForwardVariant {
                 * products;
     }
 
+    @Override
+    public NdRange packRange() {
+        return NdRange.exactly(
+                layer.ic(), layer.depth().kernel(), (long) layer.groups() * Grid.tiles(layer.oc(), outChunk));
+    }
+
     /**
      * As for Winograd's kernels, whose F(2, 2) this is: each of the n = ic * kd terms of a product's sum passes through at
      * most n roundings there, and through 6 more on either axis. On an axis filtered minimally a = 4: two products, one of

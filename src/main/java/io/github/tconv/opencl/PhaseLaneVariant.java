@@ -87,6 +87,11 @@ final class PhaseLaneVariant implements ForwardVariant {
                 * processor.lanes();
     }
 
+    @Override
+    public NdRange packRange() {
+        return NdRange.exactly(packedFloats() / processor.lanes());
+    }
+
     /** How far the output is shifted so that a block of phases begins where a tap does, as OFFSET in the kernel. */
     private int offset() {
         return Math.floorMod(layer.width().padBegin(), processor.lanes());
