@@ -134,11 +134,8 @@ final class Discovery {
     }
 
     private static Device.HostMemory hostMemory(DeviceInfo info, cl_device_id id) {
-        // It works in place, and to copy would take another thread.
-        if (info.isSimulator()) {
-            return Device.HostMemory.MAPPED;
-        }
-        if (info.type() != DeviceInfo.Type.CPU || !hasUnifiedMemory(id)) {
+        // JOCL waits for every unmapping on a thread of its own, and a simulator bears one thread.
+        if (info.isSimulator() || info.type() != DeviceInfo.Type.CPU || !hasUnifiedMemory(id)) {
             return Device.HostMemory.APART;
         }
         // PoCL's processor devices run kernels on the host pointer itself; mapping costs two more commands a call.

@@ -312,10 +312,15 @@ final class Session implements AutoCloseable {
         }
     }
 
+    /** Whether copies must not go on by themselves: JOCL waits for them on a thread of its own, and a simulator bears one. */
+    private boolean blocks() {
+        return device.info().isSimulator();
+    }
+
     /** Begins to copy values to the device; whoever calls releases the event by {@link #await}. */
     void write(Pointer source, DeviceBuffer target, long offset, long bytes, cl_event done) {
         try {
-            Calls.clEnqueueWriteBuffer(queue, target.memory(), false, offset, bytes, source, 0, null, done);
+            Calls.clEnqueueWriteBuffer(queue, target.memory(), blocks(), offset, bytes, source, 0, null, done);
             Handles.acquired();
         } catch (CLException e) {
             throw failure("clEnqueueWriteBuffer", bytes + " bytes at " + offset + ", ", e);
@@ -325,7 +330,7 @@ final class Session implements AutoCloseable {
     /** Begins to copy values from the device; whoever calls releases the event by {@link #await}. */
     void read(DeviceBuffer source, long offset, long bytes, Pointer target, cl_event done) {
         try {
-            Calls.clEnqueueReadBuffer(queue, source.memory(), false, offset, bytes, target, 0, null, done);
+            Calls.clEnqueueReadBuffer(queue, source.memory(), blocks(), offset, bytes, target, 0, null, done);
             Handles.acquired();
         } catch (CLException e) {
             throw failure("clEnqueueReadBuffer", bytes + " bytes at " + offset + ", ", e);

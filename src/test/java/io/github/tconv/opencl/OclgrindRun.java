@@ -19,8 +19,7 @@ import java.util.stream.Stream;
  * floats. What Oclgrind finds goes where {@code OCLGRIND_LOG} says; {@code .github/oclgrind.sh} starts this and looks
  * there.
  *
- * <p>But for the elementwise work, tensors are copied to buffers of the device's: with many buffers in place, Oclgrind 21.10
- * loses its own memory and the process ends. The runs named {@link #FRESH} have a context for each problem, and leave out
+ * <p>The runs named {@link #FRESH} have a context for each problem, and leave out
  * what Oclgrind takes for uninitialised, or what ends it, where {@code OCLGRIND_UNINITIALIZED} asks for that.
  */
 final class OclgrindRun {
