@@ -15,6 +15,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
+import org.jocl.CL;
 import org.jocl.CLException;
 import org.jocl.cl_context;
 import org.jocl.cl_device_id;
@@ -190,23 +191,33 @@ final class Programs implements AutoCloseable {
         }
     }
 
+    /**
+     * Compiles. On PoCL a failure is tried once more: while LLVM compiles, Java's signal to stop a thread has it remove its
+     * own files, unless Java's libjsig is loaded. A source that is wrong fails again.
+     */
     private cl_program fromSource(String file, String source, String options) {
-        String call = "clCreateProgramWithSource";
-        cl_program program = null;
-        try {
-            program = Calls.clCreateProgramWithSource(context, 1, new String[] {source}, null, null);
-            call = "clBuildProgram";
-            Calls.clBuildProgram(program, 1, new cl_device_id[] {device.id()}, options, null, null);
-            return program;
-        } catch (CLException e) {
-            if (program != null) {
-                Calls.clReleaseProgram(program);
+        boolean again = device.hostMemory() == Device.HostMemory.SAME;
+        while (true) {
+            String call = "clCreateProgramWithSource";
+            cl_program program = null;
+            try {
+                program = Calls.clCreateProgramWithSource(context, 1, new String[] {source}, null, null);
+                call = "clBuildProgram";
+                Calls.clBuildProgram(program, 1, new cl_device_id[] {device.id()}, options, null, null);
+                return program;
+            } catch (CLException e) {
+                if (program != null) {
+                    Calls.clReleaseProgram(program);
+                }
+                if (!again || e.getStatus() != CL.CL_BUILD_PROGRAM_FAILURE) {
+                    // JOCL's message carries the build log.
+                    throw new DeviceException(
+                            "%s failed: %s (file %s.cl, options '%s', device %s)"
+                                    .formatted(call, e.getMessage(), file, options, device),
+                            e);
+                }
+                again = false;
             }
-            // JOCL's message carries the build log.
-            throw new DeviceException(
-                    "%s failed: %s (file %s.cl, options '%s', device %s)"
-                            .formatted(call, e.getMessage(), file, options, device),
-                    e);
         }
     }
 

@@ -183,7 +183,8 @@ class FaultTest {
         }
     }
 
-    private static CLException status(int status) {
+    /** What JOCL throws where a call returns a status. */
+    static CLException status(int status) {
         return new CLException(CL.stringFor_errorCode(status), status);
     }
 

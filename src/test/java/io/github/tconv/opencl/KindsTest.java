@@ -22,7 +22,6 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.logging.Logger;
 import org.jocl.CL;
-import org.jocl.CLException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -229,10 +228,6 @@ class KindsTest {
         }
     }
 
-    private static CLException status(int status) {
-        return new CLException(CL.stringFor_errorCode(status), status);
-    }
-
     @Test
     void whoCannotComputeALayerHasItsShareOfOthers() {
         Work work = new Work(PROBLEM);
@@ -242,7 +237,7 @@ class KindsTest {
                     Engine two = two(device, Rounding.SEPARATE)) {
                 Calls.intercept((call, bytes) -> {
                     if (isOn(SECOND) && call.equals("clBuildProgram")) {
-                        throw status(CL.CL_BUILD_PROGRAM_FAILURE);
+                        throw FaultTest.status(CL.CL_BUILD_PROGRAM_FAILURE);
                     }
                 });
                 assertArrayEquals(work.forward(one), work.forward(two));
@@ -292,7 +287,7 @@ class KindsTest {
                 assertArrayEquals(expected, prepared.forward(work.input).toArray());
                 Calls.intercept((call, bytes) -> {
                     if (isOn(FIRST)) {
-                        throw status(CL.CL_DEVICE_NOT_AVAILABLE);
+                        throw FaultTest.status(CL.CL_DEVICE_NOT_AVAILABLE);
                     }
                 });
                 assertArrayEquals(expected, prepared.forward(work.input).toArray());

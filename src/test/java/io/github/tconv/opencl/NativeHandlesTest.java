@@ -11,6 +11,8 @@ import io.github.tconv.op.DeviceException;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jocl.CL;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -95,6 +97,32 @@ class NativeHandlesTest {
                     assertTrue(message.contains(info.name()), message);
                     assertTrue(message.contains("error"), message);
                 }
+            }
+        }
+    }
+
+    /** As it does now and then where Java stops a thread while LLVM compiles. */
+    @Test
+    void aBuildThatFailsOnceOnPoclIsTriedAgain() {
+        for (DeviceInfo info : OpenClBackend.devices().devices()) {
+            Device device = Discovery.run().devices().get(info.index());
+            if (info.unusable() == null && device.hostMemory() == Device.HostMemory.SAME) {
+                long before = Handles.live();
+                AtomicInteger builds = new AtomicInteger();
+                Calls.Interceptor none = Calls.intercept((call, bytes) -> {
+                    if (call.equals("clBuildProgram") && builds.getAndIncrement() == 0) {
+                        throw FaultTest.status(CL.CL_BUILD_PROGRAM_FAILURE);
+                    }
+                });
+                try (Session session = new Session(device)) {
+                    // Such as no program on the disk has.
+                    String options = LayerConstants.of(PROBLEM.asRank3().layer()) + " -DTRIED_AT=" + System.nanoTime();
+                    session.programs().get(List.of("common", "weight_gradient"), options);
+                } finally {
+                    Calls.intercept(none);
+                }
+                assertEquals(2, builds.get());
+                assertEquals(before, Handles.live());
             }
         }
     }

@@ -28,7 +28,6 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.logging.Logger;
 import java.util.stream.Stream;
 import org.jocl.CL;
-import org.jocl.CLException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -232,10 +231,6 @@ class SharedBackendTest {
         }
     }
 
-    private static CLException status(int status) {
-        return new CLException(CL.stringFor_errorCode(status), status);
-    }
-
     private static boolean isOn(String thread) {
         return Thread.currentThread().getName().equals(thread);
     }
@@ -270,7 +265,7 @@ class SharedBackendTest {
                     Calls.intercept((call, bytes) -> {
                         if (isOn(SECOND) && count.getAndIncrement() == failing) {
                             failed[0] = call;
-                            throw status(CL.CL_DEVICE_NOT_AVAILABLE);
+                            throw FaultTest.status(CL.CL_DEVICE_NOT_AVAILABLE);
                         }
                     });
                     assertArrayEquals(expected, work.forward(two).toArray(), "call " + n);
@@ -296,7 +291,7 @@ class SharedBackendTest {
                 List<float[]> expected = work.all(one);
                 Calls.intercept((call, bytes) -> {
                     if (isOn("tconv-device-0")) {
-                        throw status(CL.CL_DEVICE_NOT_AVAILABLE);
+                        throw FaultTest.status(CL.CL_DEVICE_NOT_AVAILABLE);
                     }
                 });
                 assertSame(expected, work.all(two), "the first fails");
@@ -314,7 +309,7 @@ class SharedBackendTest {
                 float[] expected = work.forward(two).toArray();
                 Calls.intercept((call, bytes) -> {
                     if (call.equals("clEnqueueNDRangeKernel")) {
-                        throw status(CL.CL_DEVICE_NOT_AVAILABLE);
+                        throw FaultTest.status(CL.CL_DEVICE_NOT_AVAILABLE);
                     }
                 });
                 DeviceException failure = assertThrows(DeviceException.class, () -> work.forward(two));
@@ -342,7 +337,7 @@ class SharedBackendTest {
                 Calls.intercept((call, bytes) -> {
                     if (isOn(SECOND) && call.equals("clEnqueueNDRangeKernel")) {
                         refused.incrementAndGet();
-                        throw status(CL.CL_MEM_OBJECT_ALLOCATION_FAILURE);
+                        throw FaultTest.status(CL.CL_MEM_OBJECT_ALLOCATION_FAILURE);
                     }
                 });
                 assertArrayEquals(expected, work.forward(two).toArray());
@@ -396,7 +391,7 @@ class SharedBackendTest {
                     AtomicInteger count = new AtomicInteger();
                     Calls.intercept((call, bytes) -> {
                         if (call.equals(failing) && count.getAndIncrement() == fails) {
-                            throw status(CL.CL_OUT_OF_RESOURCES);
+                            throw FaultTest.status(CL.CL_OUT_OF_RESOURCES);
                         }
                     });
                     if (failing.equals("clCreateContext") || n == 0) {
