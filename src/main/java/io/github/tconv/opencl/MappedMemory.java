@@ -25,8 +25,9 @@ final class MappedMemory implements HostAccess {
         return session.over(CL.CL_MEM_READ_WRITE, tensor);
     }
 
+    /** One at a time: of mappings that several threads make at once, Mesa's rusticl (22.3) knows some no longer. */
     @Override
-    public void fetch(DeviceBuffer result, Tensor tensor) {
+    public synchronized void fetch(DeviceBuffer result, Tensor tensor) {
         session.unmap(result, session.map(result, /* wait= */ true, CL.CL_MAP_READ));
         session.finish();
     }
