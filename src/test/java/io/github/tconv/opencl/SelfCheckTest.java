@@ -254,7 +254,9 @@ class SelfCheckTest {
                                     adjoint.activation())) {
                         layer.forward(adjoint.problem(), adjoint.read(), adjoint.residual(), written);
                         String taken = layer.describe(adjoint.problem());
-                        assertEquals(i == 2, taken.contains("no kernel computes this layer right"), taken);
+                        // The plain kernel's file, which on some devices is the rule's own.
+                        boolean none = cases.get(i).contains("input_gradient");
+                        assertEquals(none, taken.contains("no kernel computes this layer right"), taken);
                     }
                     Tensor expected = adjoint.expected(reference, /* hasBias= */ true, /* hasResidual= */ true);
                     assertEquals("", adjoint.difference(expected, written).orElse(""));
