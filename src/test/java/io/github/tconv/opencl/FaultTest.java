@@ -27,11 +27,11 @@ import java.util.stream.Stream;
 import org.jocl.CL;
 import org.jocl.CLException;
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
@@ -80,7 +80,8 @@ class FaultTest {
     /** How often faults at a call ended in which way, for target/faults.md. */
     private static final Map<String, Map<End, Integer>> ENDS = new TreeMap<>();
 
-    private final long before = Handles.live();
+    @RegisterExtension
+    final NoHandleLeft handles = new NoHandleLeft();
 
     /** A release that fails is no exception but a warning; hundreds of them would hide the test's own output. */
     @BeforeAll
@@ -107,18 +108,6 @@ class FaultTest {
         ENDS.forEach((call, ends) -> table.append("| `%s` | %d | %d |\n"
                 .formatted(call, ends.getOrDefault(End.EXCEPTION, 0), ends.getOrDefault(End.SAME_BITS, 0))));
         Files.writeString(Files.createDirectories(Path.of("target")).resolve("faults.md"), table);
-    }
-
-    @AfterEach
-    void nothingIsLeft() {
-        Calls.intercept((call, bytes) -> {});
-        assertEquals(before, Handles.live(), "native handles");
-    }
-
-    private static List<Device> devices() {
-        return Discovery.run().devices().stream()
-                .filter(device -> device.info().unusable() == null)
-                .toList();
     }
 
     /** The tensors of a walk and what it computes without a fault. */
@@ -202,7 +191,7 @@ class FaultTest {
 
     @TestFactory
     Stream<DynamicTest> everyCallMayFail() {
-        return devices().stream()
+        return TestDevices.usable().stream()
                 .flatMap(device -> Stream.of(
                         DynamicTest.dynamicTest(
                                 "fast forward on " + device, () -> everyCallMayFail(new Walk(device, FaultTest::fast))),
@@ -299,7 +288,7 @@ class FaultTest {
         Tensor output = Tensor.zeros(slow.outputShape());
         Tensor inputGradient = Tensor.zeros(slow.inputShape());
         Tensor weightGradient = Tensor.zeros(slow.layer().weightShape());
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             ForwardRule plain = (problem, unused) -> new PlainVariant();
             try (Engine engine =
                     Engine.of(OpenClBackend.open(String.valueOf(device.info().index()), plain))) {
@@ -334,7 +323,7 @@ class FaultTest {
     /** From some call on nothing works any more, as when a driver has reset the device. */
     @Test
     void aLostDeviceIsSaidAndLeavesNothing() {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             Walk walk = new Walk(device, FaultTest::fast);
             List<String> calls = new ArrayList<>();
             walk.all();
@@ -364,7 +353,7 @@ class FaultTest {
 
     @Test
     void aDriverThatGivesNoBinaryCostsNothing(@TempDir Path folder) throws IOException {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             for (int n = 0; n < 2; n++) {
                 int failing = n;
                 AtomicInteger count = new AtomicInteger();
@@ -392,7 +381,7 @@ class FaultTest {
         });
         try (Engine engine = Tconv.open("auto")) {
             String reason = engine.fallbackReason().orElseThrow();
-            assertTrue(reason.contains(devices().isEmpty() ? "no OpenCL" : "clCreateContext"), reason);
+            assertTrue(reason.contains(TestDevices.usable().isEmpty() ? "no OpenCL" : "clCreateContext"), reason);
         }
     }
 }

@@ -100,9 +100,8 @@ class GradientVariantTest {
 
     @TestFactory
     Stream<DynamicNode> everyVariantComputesEveryProblem() {
-        return Discovery.run().devices().stream()
+        return TestDevices.usable().stream()
                 .filter(device -> device.hostMemory() == Device.HostMemory.SAME)
-                .filter(device -> device.info().unusable() == null)
                 .map(device -> DynamicContainer.dynamicContainer(
                         device.info().name(),
                         Stream.concat(
@@ -160,9 +159,8 @@ class GradientVariantTest {
     /** Panels as they are cut where the rule takes them, also where this processor's rule does not. */
     @TestFactory
     Stream<DynamicNode> panelsOfManyChannels() {
-        return Discovery.run().devices().stream()
+        return TestDevices.usable().stream()
                 .filter(device -> device.hostMemory() == Device.HostMemory.SAME)
-                .filter(device -> device.info().unusable() == null)
                 .map(device -> DynamicTest.dynamicTest(
                         device.info().name(),
                         () -> verify(
@@ -176,8 +174,7 @@ class GradientVariantTest {
 
     @TestFactory
     Stream<DynamicNode> theRulesOwnChoiceForManyChannels() {
-        return Discovery.run().devices().stream()
-                .filter(device -> device.info().unusable() == null)
+        return TestDevices.usable().stream()
                 .flatMap(device -> Stream.of(Check.CONVOLUTION, Check.WEIGHT_GRADIENT)
                         .map(check -> DynamicTest.dynamicTest(
                                 device.info().name() + ", " + check,

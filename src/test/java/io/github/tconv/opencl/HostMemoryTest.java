@@ -25,8 +25,7 @@ import org.junit.jupiter.api.TestFactory;
 class HostMemoryTest {
     @TestFactory
     Stream<DynamicNode> everyWayToTheHostsMemoryComputesTheSame() {
-        return Discovery.run().devices().stream()
-                .filter(device -> device.info().unusable() == null)
+        return TestDevices.usable().stream()
                 .map(device -> DynamicContainer.dynamicContainer(
                         device.info().name(),
                         ways(device)

@@ -22,7 +22,6 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.logging.Logger;
 import org.jocl.CL;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -32,15 +31,8 @@ import org.junit.jupiter.api.extension.RegisterExtension;
  * its kernels are compiled with another rounding.
  */
 class KindsTest {
-    /** Of each kind of kernel one, of which a processor under PoCL rounds some product and its sum together. */
-    private static final List<Problem> PROBLEMS =
-            """
-            ic96_oc40_i4x5_k4x3_s2x1_d1x3_p1x1
-            ic3_oc5_i4x6_k3x5_s1x2_d2x3_p2x4_op0x1
-            ic64_oc64_i9x11_k3x3_p1x1
-            ic3_oc2_i3x4_k32x32_s16x16_p8x8
-            ic6_oc4_g2_i17_k5_s3_p1
-            """.lines().map(Problem::parse).toList();
+    /** A processor under PoCL rounds some product and its sum of each together. */
+    private static final List<Problem> PROBLEMS = SharedBackendTest.PROBLEMS;
 
     private static final Problem PROBLEM = PROBLEMS.get(1);
     private static final String FIRST = "tconv-device-0";
@@ -51,19 +43,9 @@ class KindsTest {
     final Warnings listener = new Warnings(LOG);
 
     private final List<String> warnings = listener.said();
-    private final long before = Handles.live();
 
-    @AfterEach
-    void nothingIsLeft() {
-        Calls.intercept((call, bytes) -> {});
-        assertEquals(before, Handles.live(), "native handles");
-    }
-
-    private static List<Device> devices() {
-        return Discovery.run().devices().stream()
-                .filter(device -> device.info().unusable() == null)
-                .toList();
-    }
+    @RegisterExtension
+    final NoHandleLeft handles = new NoHandleLeft();
 
     private static OpenClBackend one(Device device, Rounding rounding) {
         return new OpenClBackend(device, ForwardRule.standard(), GradientRules.standard(), SelfCheck.OFF, rounding);
@@ -75,27 +57,7 @@ class KindsTest {
     }
 
     private static Engine two(Device device, Rounding second, long localBytes) {
-        DeviceInfo info = device.info();
-        DeviceInfo other = new DeviceInfo(
-                info.index(),
-                info.type(),
-                info.name(),
-                info.platform(),
-                info.version(),
-                info.driver() + " of another kind",
-                info.computeUnits(),
-                info.memoryBytes(),
-                localBytes,
-                info.unusable());
-        Device pretended = new Device(
-                other,
-                device.platform(),
-                device.id(),
-                device.hostMemory(),
-                device.maxAllocationBytes(),
-                device.vectorWidth(),
-                device.groupItems(),
-                device.part());
+        Device pretended = TestDevices.ofDriver(device, device.info().driver() + " of another kind", localBytes);
         return Engine.of(new SharedBackend(
                 List.of(one(device, Rounding.SEPARATE), one(pretended, second)), /* leastFlops= */ 1));
     }
@@ -158,7 +120,7 @@ class KindsTest {
 
     @Test
     void theBitsAreThoseOfTheFirstWithTheSameRounding() {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             for (Problem problem : PROBLEMS) {
                 Work work = new Work(problem);
                 try (Engine one = Engine.of(one(device, Rounding.SEPARATE));
@@ -181,7 +143,7 @@ class KindsTest {
     /** Whole numbers are exact however a kernel rounds. */
     @Test
     void separateRoundingsComputeRight() {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             for (Problem problem : PROBLEMS) {
                 Work work = new Work(problem);
                 for (Tensor tensor : List.of(work.input, work.weight, work.bias)) {
@@ -199,7 +161,7 @@ class KindsTest {
 
     @Test
     void whoseBitsDifferTakesNoShareOfTheLayer() {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             for (Problem problem : PROBLEMS) {
                 Work work = new Work(problem);
                 try (Engine one = Engine.of(one(device, Rounding.SEPARATE));
@@ -232,7 +194,7 @@ class KindsTest {
     void whoCannotComputeALayerHasItsShareOfOthers() {
         Work work = new Work(PROBLEM);
         Work other = new Work(PROBLEMS.get(4));
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             try (Engine one = Engine.of(one(device, Rounding.SEPARATE));
                     Engine two = two(device, Rounding.SEPARATE)) {
                 Calls.intercept((call, bytes) -> {
@@ -260,7 +222,7 @@ class KindsTest {
     @Test
     void whoHasTooLittleLocalMemoryIsNotTried() {
         Work work = new Work(PROBLEM);
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             if (device.hostMemory() == Device.HostMemory.SAME) {
                 try (Engine one = Engine.of(one(device, Rounding.SEPARATE));
                         Engine two = two(device, Rounding.SEPARATE, 100)) {
@@ -279,7 +241,7 @@ class KindsTest {
     @Test
     void whoHasShownTheBitsGoesOnAlone() {
         Work work = new Work(PROBLEM);
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             try (Engine one = Engine.of(one(device, Rounding.SEPARATE));
                     Engine two = two(device, Rounding.SEPARATE);
                     Prepared prepared = two.prepare(work.problem.layer(), work.weight, work.bias)) {
@@ -309,7 +271,7 @@ class KindsTest {
     @Test
     void anEngineCanBeToldToLeaveContraction() {
         Work work = new Work(PROBLEM);
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             String name = Integer.toString(device.info().index());
             try (Engine separate = Engine.of(one(device, Rounding.SEPARATE));
                     Engine told = Tconv.open(name, Set.of(EngineHabit.CONTRACTION));

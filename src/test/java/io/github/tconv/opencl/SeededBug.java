@@ -200,8 +200,8 @@ record SeededBug(String name, String rule, String file, String text, String repl
         String rule = ruleFirstAndOnly[0];
         String first = ruleFirstAndOnly[1];
         List<String> only = List.of(ruleFirstAndOnly).subList(2, ruleFirstAndOnly.length);
-        Device device = Discovery.run().devices().stream()
-                .filter(found -> found.info().unusable() == null && found.hostMemory() == Device.HostMemory.SAME)
+        Device device = TestDevices.usable().stream()
+                .filter(found -> found.hostMemory() == Device.HostMemory.SAME)
                 .findFirst()
                 .orElseThrow();
         Kernels kernels = rules().get(rule);

@@ -51,12 +51,6 @@ class SelfCheckTest {
         KernelSource.alter(unaltered);
     }
 
-    private static List<Device> devices() {
-        return Discovery.run().devices().stream()
-                .filter(device -> device.info().unusable() == null)
-                .toList();
-    }
-
     private OpenClBackend open(Device device) {
         Ledger ledger = new Ledger(
                 new PrivateFolder(folder.resolve("device" + device.info().index())), "self-check");
@@ -99,7 +93,7 @@ class SelfCheckTest {
 
     @Test
     void aSoundKernelIsTriedOnceAndRemembered() {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             Ledger ledger = new Ledger(
                     new PrivateFolder(folder.resolve("sound" + device.info().index())), "self-check");
             try (Session session = new Session(device)) {
@@ -133,7 +127,7 @@ class SelfCheckTest {
     /** The gate switches the check off, lest it hide what the other tests are to find. */
     @Test
     void theFaceSwitchesItOnAndOff() {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             List<String> all = new ArrayList<>(storingFast(device));
             all.add("forward");
             breakStores(all);
@@ -166,7 +160,7 @@ class SelfCheckTest {
 
     @Test
     void aBrokenKernelIsSkippedWithOneWarningAndTheNextTakesItsPlace() {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             ForwardVariant ruled = ForwardRule.standard().choose(PROBLEM.asRank3(), device);
             String own = ruled.sources().get(ruled.sources().size() - 1);
             breakStores(List.of(storing(ruled)));
@@ -193,7 +187,7 @@ class SelfCheckTest {
 
     @Test
     void whereNoFastKernelIsRightThePlainOneComputesAndThenPlainJava() {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             breakStores(storingFast(device));
             try (OpenClBackend backend = open(device)) {
                 assertTrue(compute(backend).startsWith("forward"), "the plain kernel");
@@ -216,7 +210,7 @@ class SelfCheckTest {
     /** The fast kernel of the gradient by the input is broken, then the plain one too. */
     @Test
     void aBrokenGradientIsSkippedToo() {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             for (List<String> broken : ofInputGradient(device)) {
                 breakInputGradient(broken);
                 warnings.clear();
@@ -237,7 +231,7 @@ class SelfCheckTest {
     @Test
     void aBrokenPreparedConvolutionIsSkippedToo() {
         Activation slopes = Activation.prelu(Tensor.zeros(PROBLEM.layer().inChannels()));
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             List<List<String>> cases = new ArrayList<>(ofInputGradient(device));
             cases.add(0, List.of());
             for (int i = 0; i < cases.size(); i++) {
@@ -322,7 +316,7 @@ class SelfCheckTest {
     @Test
     void aBrokenGradientByTheWeightIsSkippedToo() {
         long handles = OpenClBackend.nativeHandles();
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             Map<String, WeightGradientRule> rules = device.hostMemory() == Device.HostMemory.SAME
                     ? GradientVariantTest.weightGradientRules()
                     : Map.of("plain", (problem, any) -> WeightGradientRule.plain(problem));
@@ -360,7 +354,7 @@ class SelfCheckTest {
     void whereNoKernelSumsRightPlainJavaDoes() {
         long handles = OpenClBackend.nativeHandles();
         Exemplar.WeightGradientOperands of = operands.ofWeightGradient();
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             breakSums(SUMS.keySet());
             warnings.clear();
             try (OpenClBackend backend = open(device);
@@ -386,7 +380,7 @@ class SelfCheckTest {
     /** With sums of one block and of several, which are added up by a kernel of their own. */
     @Test
     void aBrokenSumIsSkippedToo() {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             for (String broken : List.of("bias_gradient", "gradient_sum")) {
                 breakSums(List.of(broken));
                 warnings.clear();
@@ -410,7 +404,7 @@ class SelfCheckTest {
 
     @Test
     void aSumThatDoesNotCompileIsTriedOnce() {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             KernelSource.alter((file, text) -> SUMS.containsKey(file) ? text + "\nthis is no C\n" : text);
             warnings.clear();
             try (OpenClBackend backend = open(device)) {
@@ -428,7 +422,7 @@ class SelfCheckTest {
 
     @Test
     void aKernelThatDoesNotCompileIsSkippedToo() {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             List<String> broken = storingFast(device);
             KernelSource.alter((file, text) -> broken.contains(file) ? text + "\nthis is no C\n" : text);
             warnings.clear();
@@ -444,7 +438,7 @@ class SelfCheckTest {
 
     @Test
     void withoutTheCheckABrokenKernelComputes() {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             List<String> all = new ArrayList<>(storingFast(device));
             all.add("forward");
             breakStores(all);

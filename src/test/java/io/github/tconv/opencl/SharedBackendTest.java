@@ -28,7 +28,6 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.logging.Logger;
 import java.util.stream.Stream;
 import org.jocl.CL;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
@@ -40,8 +39,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
  */
 class SharedBackendTest {
     /** One of each kind of kernel, with real numbers in it, so that the order of additions shows. */
-    private static final List<Problem> PROBLEMS =
-            """
+    static final List<Problem> PROBLEMS = """
             ic96_oc40_i4x5_k4x3_s2x1_d1x3_p1x1
             ic3_oc5_i4x6_k3x5_s1x2_d2x3_p2x4_op0x1
             ic64_oc64_i9x11_k3x3_p1x1
@@ -60,19 +58,9 @@ class SharedBackendTest {
     final Warnings listener = new Warnings(LOG);
 
     private final List<String> warnings = listener.said();
-    private final long before = Handles.live();
 
-    @AfterEach
-    void nothingIsLeft() {
-        Calls.intercept((call, bytes) -> {});
-        assertEquals(before, Handles.live(), "native handles");
-    }
-
-    private static List<Device> devices() {
-        return Discovery.run().devices().stream()
-                .filter(device -> device.info().unusable() == null)
-                .toList();
-    }
+    @RegisterExtension
+    final NoHandleLeft handles = new NoHandleLeft();
 
     /** Two devices of one kind, which share however little there is to do. */
     private static SharedBackend open(Device device) {
@@ -167,7 +155,7 @@ class SharedBackendTest {
 
     @TestFactory
     Stream<DynamicTest> theBitsAreThoseOfOneDevice() {
-        return devices().stream()
+        return TestDevices.usable().stream()
                 .flatMap(device -> PROBLEMS.stream()
                         .map(problem -> DynamicTest.dynamicTest(problem + " on " + device, () -> {
                             try (Engine one = Engine.of(new OpenClBackend(device, ForwardRule.standard()));
@@ -182,7 +170,7 @@ class SharedBackendTest {
 
     @Test
     void theProblemsTakeKernelsOfAllKinds() {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             if (device.hostMemory() == Device.HostMemory.SAME) {
                 List<String> names = PROBLEMS.stream()
                         .map(problem -> ForwardRule.standard().choose(problem.asRank3(), device))
@@ -197,7 +185,7 @@ class SharedBackendTest {
 
     @Test
     void sixteenThreadsGetTheSameBits() {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             List<Work> works =
                     Stream.of(1, 2, 3, 5).map(batch -> new Work(PROBLEM, batch)).toList();
             ExecutorService threads = Executors.newFixedThreadPool(16);
@@ -239,7 +227,7 @@ class SharedBackendTest {
     @Test
     void aDeviceThatFailsInTheMiddleHandsItsShareToTheOthers() {
         Work work = new Work(PROBLEM, 5);
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             float[] expected;
             AtomicInteger calls = new AtomicInteger();
             try (Engine two = Engine.of(open(device))) {
@@ -285,7 +273,7 @@ class SharedBackendTest {
     @Test
     void theFirstMayFailToo() {
         Work work = new Work(PROBLEM, 3);
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             try (Engine one = Engine.of(new OpenClBackend(device, ForwardRule.standard()));
                     Engine two = Engine.of(open(device))) {
                 List<float[]> expected = work.all(one);
@@ -304,7 +292,7 @@ class SharedBackendTest {
     @Test
     void whereAllFailTheCallDoesAndTheEngineWorksOn() {
         Work work = new Work(PROBLEM, 4);
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             try (Engine two = Engine.of(open(device))) {
                 float[] expected = work.forward(two).toArray();
                 Calls.intercept((call, bytes) -> {
@@ -330,7 +318,7 @@ class SharedBackendTest {
     @Test
     void aDeviceWithoutRoomStays() {
         Work work = new Work(PROBLEM, 4);
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             try (Engine two = Engine.of(open(device))) {
                 float[] expected = work.forward(two).toArray();
                 AtomicInteger refused = new AtomicInteger();
@@ -350,7 +338,7 @@ class SharedBackendTest {
     @Test
     void aDeviceThatIsSlowGetsLess() {
         Work work = new Work(PROBLEM, 6);
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             SharedBackend backend = open(device);
             try (Engine two = Engine.of(backend)) {
                 Calls.intercept((call, bytes) -> {
@@ -370,7 +358,7 @@ class SharedBackendTest {
     @Test
     void littleWorkStaysOnOneDevice() {
         Work work = new Work(PROBLEM, 5);
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             try (Engine two = Engine.of(open(device, SharedBackend.LEAST_FLOPS))) {
                 Calls.intercept((call, bytes) -> assertFalse(isOn(SECOND), call));
                 work.forward(two);
@@ -380,11 +368,12 @@ class SharedBackendTest {
 
     @Test
     void whatCannotBeOpenedLeavesNothing() {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             if (!canBeCut(device)) {
                 continue;
             }
             String name = device.info().index() + "/2";
+            long before = Handles.live();
             for (String failing : List.of("clCreateSubDevices", "clCreateContext")) {
                 for (int n = 0; n < 2; n++) {
                     int fails = n;
@@ -410,7 +399,7 @@ class SharedBackendTest {
 
     @Test
     void saysWhatItComputesOn() {
-        for (Device device : devices()) {
+        for (Device device : TestDevices.usable()) {
             if (canBeCut(device)) {
                 try (Engine engine = Tconv.open(device.info().index() + "/2")) {
                     assertEquals(2, engine.describe().split(" and ").length, engine.describe());
@@ -424,7 +413,7 @@ class SharedBackendTest {
                     IllegalArgumentException.class,
                     () -> Tconv.open(device.info().index() + "/0"));
         }
-        if (!devices().isEmpty()) {
+        if (!TestDevices.usable().isEmpty()) {
             try (Engine engine = Tconv.open("all")) {
                 assertFalse(engine.describe().isEmpty());
             }

@@ -69,8 +69,7 @@ class ShortageTest {
 
     @TestFactory
     Stream<DynamicTest> partsGiveTheBitsOfTheWhole() {
-        return Discovery.run().devices().stream()
-                .filter(device -> device.info().unusable() == null)
+        return TestDevices.usable().stream()
                 .flatMap(device -> rules().entrySet().stream()
                         .filter(rule -> rule.getKey().equals("plain") || device.hostMemory() == Device.HostMemory.SAME)
                         .map(rule -> DynamicTest.dynamicTest(
@@ -142,8 +141,7 @@ class ShortageTest {
 
     @TestFactory
     Stream<DynamicTest> partsOfTheWeightHaveTheBitsOfTheWhole() {
-        return Discovery.run().devices().stream()
-                .filter(device -> device.info().unusable() == null)
+        return TestDevices.usable().stream()
                 .flatMap(device -> GradientVariantTest.weightGradientRules().entrySet().stream()
                         .filter(rule -> rule.getKey().equals("plain") || device.hostMemory() == Device.HostMemory.SAME)
                         .flatMap(rule -> HostMemoryTest.ways(device)
@@ -194,8 +192,7 @@ class ShortageTest {
     @TestFactory
     Stream<DynamicTest> partsOfTheBiasHaveTheBitsOfTheWhole() {
         int[][] shapes = {{3, 5, 40}, {7, 3, 37, 50}, {2, 3, 5, 30, 30}, {3, 2, 9000}, {1, 1, 130, 70}};
-        return Discovery.run().devices().stream()
-                .filter(device -> device.info().unusable() == null)
+        return TestDevices.usable().stream()
                 .flatMap(device -> HostMemoryTest.ways(device)
                         .map(way -> DynamicTest.dynamicTest(
                                 "%s, memory %s".formatted(device, way), () -> splitBias(device.reached(way), shapes))));
@@ -228,20 +225,18 @@ class ShortageTest {
 
     @Test
     void whatStaysOnTheDeviceIsNotSplitAndSaysSo() {
-        Discovery.run().devices().stream()
-                .filter(device -> device.info().unusable() == null)
-                .forEach(device -> {
-                    enough(Long.MAX_VALUE);
-                    try (Engine engine = Engine.of(new OpenClBackend(device, ForwardRule.standard()));
-                            DeviceTensor outputGradient = engine.upload(reals(6, 3, 2, 9000));
-                            DeviceTensor biasGradient = engine.allocate(2)) {
-                        freeIdle(engine);
-                        // Room is wanted for the sums of the blocks.
-                        DeviceException failure = assertThrows(
-                                DeviceException.class, () -> engine.biasGradient(outputGradient, biasGradient));
-                        assertSaysHowMuch(failure);
-                    }
-                });
+        TestDevices.usable().stream().forEach(device -> {
+            enough(Long.MAX_VALUE);
+            try (Engine engine = Engine.of(new OpenClBackend(device, ForwardRule.standard()));
+                    DeviceTensor outputGradient = engine.upload(reals(6, 3, 2, 9000));
+                    DeviceTensor biasGradient = engine.allocate(2)) {
+                freeIdle(engine);
+                // Room is wanted for the sums of the blocks.
+                DeviceException failure =
+                        assertThrows(DeviceException.class, () -> engine.biasGradient(outputGradient, biasGradient));
+                assertSaysHowMuch(failure);
+            }
+        });
     }
 
     private static void assertSaysHowMuch(DeviceException failure) {

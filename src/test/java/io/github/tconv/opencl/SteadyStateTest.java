@@ -30,9 +30,7 @@ class SteadyStateTest {
     private static final double MOST_BYTES_A_CALL = 128;
 
     private static Stream<Device> inPlace() {
-        return Discovery.run().devices().stream()
-                .filter(device -> device.info().unusable() == null)
-                .filter(device -> device.hostMemory() == Device.HostMemory.SAME);
+        return TestDevices.usable().stream().filter(device -> device.hostMemory() == Device.HostMemory.SAME);
     }
 
     private static Engine open(Device device) {

@@ -29,10 +29,9 @@ class TryOutTest {
 
     @TestFactory
     Stream<DynamicTest> theMemoryHasTheShapesOfTheDirection() {
-        return Discovery.run().devices().stream()
+        return TestDevices.usable().stream()
                 // Nothing is compiled ahead on a simulator.
-                .filter(device ->
-                        device.info().unusable() == null && !device.info().isSimulator())
+                .filter(device -> !device.info().isSimulator())
                 // The plain kernel has one tile, which is there.
                 .filter(device -> !(ForwardRule.standard().choose(CALLED.asRank3(), device) instanceof PlainVariant))
                 .flatMap(device -> Stream.of(Parts.values())

@@ -40,9 +40,8 @@ class TuningTest {
 
     /** Devices for which there is a choice. */
     private static List<Device> devices() {
-        return Discovery.run().devices().stream()
-                .filter(device -> device.info().unusable() == null
-                        && ForwardCandidates.of(TUNED, device).size() > 1)
+        return TestDevices.usable().stream()
+                .filter(device -> ForwardCandidates.of(TUNED, device).size() > 1)
                 .toList();
     }
 
@@ -154,26 +153,7 @@ class TuningTest {
         for (Device device : devices()) {
             ForwardVariant variant = other(device);
             Tuning.remember(ledger(), device, variant, Map.of(TUNED, variant.tileFor(TUNED)));
-            DeviceInfo info = device.info();
-            Device updated = new Device(
-                    new DeviceInfo(
-                            info.index(),
-                            info.type(),
-                            info.name(),
-                            info.platform(),
-                            info.version(),
-                            info.driver() + ".1",
-                            info.computeUnits(),
-                            info.memoryBytes(),
-                            info.localMemoryBytes(),
-                            null),
-                    device.platform(),
-                    device.id(),
-                    device.hostMemory(),
-                    device.maxAllocationBytes(),
-                    device.vectorWidth(),
-                    device.groupItems(),
-                    device.part());
+            Device updated = TestDevices.ofDriver(device, device.info().driver() + ".1");
             assertEquals(
                     ruled(device).name(), rule(updated).choose(TUNED, updated).name());
             assertEquals(0, Tuning.forget(ledger(), updated, List.of()));
