@@ -241,10 +241,10 @@ FLATTENED __global const float* next_line(__global const float* next, const int 
     }
 
 // Multiplies some vectors of count channels of the patch, whose weights these are, in every component.
-#define DEFINE_COMPONENTS(NAME, TRANSFORM, MULTIPLY)                                                                    \
+#define DEFINE_COMPONENTS(NAME, TRANSFORM, MULTIPLY, VECTORS_OF_TILE)                                                   \
     FLATTENED void NAME(                                                                                                \
             __local float* products, lanes* factors, __local const float* patch, __global const float* block,           \
-            const int vectors, const int count, const bool again, __global const float* next,                           \
+            const int count, const bool again, __global const float* next,                                              \
             const size_t next_channel, const int first_call, const int IW) {                                            \
         for (int part_h = 0; part_h < ROW_PARTS; part_h++) {                                                            \
             __local const float* const at = patch + (MINIMAL_H ? (part_h == BACK ? 2 * PLANE : 0)                       \
@@ -260,7 +260,7 @@ FLATTENED __global const float* next_line(__global const float* next, const int 
                     }                                                                                                   \
                     MULTIPLY(                                                                                           \
                             products + component * COMPONENT_FLOATS + tile * MP * PRODUCT_FLOATS,                       \
-                            factors + (component - part_h * 3) * IC_BLOCK * vectors,                                    \
+                            factors + (component - part_h * 3) * IC_BLOCK * VECTORS_OF_TILE,                            \
                             block + component * PACKED_COMPONENT + tile * PACKED_TILE, count, again, lines,             \
                             next_channel);                                                                              \
                 }                                                                                                       \
@@ -272,8 +272,8 @@ DEFINE_TRANSFORM(transform_tile, NV)
 DEFINE_TRANSFORM(transform_rest, 1)
 DEFINE_MULTIPLY(multiply_tile, NV)
 DEFINE_MULTIPLY(multiply_rest, 1)
-DEFINE_COMPONENTS(components_of_tile, transform_tile, multiply_tile)
-DEFINE_COMPONENTS(components_of_rest, transform_rest, multiply_rest)
+DEFINE_COMPONENTS(components_of_tile, transform_tile, multiply_tile, NV)
+DEFINE_COMPONENTS(components_of_rest, transform_rest, multiply_rest, 1)
 
 // Multiplies the patch in every component, and meanwhile fetches the next one.
 FLATTENED void multiply(
@@ -284,12 +284,12 @@ FLATTENED void multiply(
     int call = 0;
     for (; vector + NV <= VECTORS; vector += NV, call += ROW_PARTS * 3 * PRODUCT_TILES) {
         components_of_tile(
-                products + vector * LANES, factors, patch + vector * LANES, block, NV, count, again, next, next_channel,
+                products + vector * LANES, factors, patch + vector * LANES, block, count, again, next, next_channel,
                 call, IW);
     }
     for (; NV > 1 && vector < VECTORS; vector++) {
         components_of_rest(
-                products + vector * LANES, factors, patch + vector * LANES, block, 1, count, again, next, next_channel, call,
+                products + vector * LANES, factors, patch + vector * LANES, block, count, again, next, next_channel, call,
                 IW);
     }
 }
