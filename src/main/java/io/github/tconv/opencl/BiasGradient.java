@@ -6,6 +6,7 @@ import io.github.tconv.op.Operand;
 import io.github.tconv.op.Tensor;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The gradient by the bias on one device. Where that has no room for a call, the call is made in parts, with the bits of
@@ -23,8 +24,9 @@ final class BiasGradient {
 
     /** Computes by the kernels, or has the oracle compute where they are not right. */
     void compute(Operand outputGradient, Operand biasGradient) {
-        if (isSound(ChannelBlocks.of(outputGradient).count())) {
-            byKernel(outputGradient, biasGradient);
+        Program program = sound(ChannelBlocks.of(outputGradient).count());
+        if (program != null) {
+            byKernel(program, outputGradient, biasGradient);
         } else {
             Backend oracle = session.selfCheck().oracle();
             Tensor gy = Substitute.onHost(session, outputGradient);
@@ -32,11 +34,18 @@ final class BiasGradient {
         }
     }
 
-    private boolean isSound(int blocks) {
+    /** The program that has proved itself; null where the oracle is to take its place. */
+    private @Nullable Program sound(int blocks) {
+        if (blocks > 1 && !Parted.isSound(session)) {
+            return null;
+        }
         return session.selfCheck()
-                        .sound(KERNEL, LayerConstants.ANY, this::program, this::difference)
-                        .isPresent()
-                && (blocks == 1 || Parted.isSound(session));
+                .sound(
+                        KERNEL,
+                        LayerConstants.ANY,
+                        () -> session.programs().get(List.of("common", KERNEL), LayerConstants.ANY),
+                        this::difference)
+                .orElse(null);
     }
 
     /** Several images of several blocks each. */
@@ -54,15 +63,15 @@ final class BiasGradient {
     }
 
     /** Computes at once if the device has room, in parts if it has not. */
-    private void byKernel(Operand outputGradient, Operand biasGradient) {
+    private void byKernel(Program program, Operand outputGradient, Operand biasGradient) {
         try {
-            whole(outputGradient, biasGradient);
+            whole(program, outputGradient, biasGradient);
         } catch (DeviceException e) {
             // Tensors that stay on the device have taken their room already.
             boolean inParts = Shortage.isMemory(e)
                     && outputGradient instanceof Tensor gy
                     && biasGradient instanceof Tensor gb
-                    && split(gy, gb);
+                    && split(program, gy, gb);
             if (!inParts) {
                 throw explained(e, outputGradient, biasGradient);
             }
@@ -79,12 +88,7 @@ final class BiasGradient {
         return Shortage.explained(failure, session.device(), what, bytes);
     }
 
-    private Program program() {
-        return session.programs().get(List.of("common", KERNEL), LayerConstants.ANY);
-    }
-
-    private void whole(Operand outputGradient, Operand biasGradient) {
-        Program program = program();
+    private void whole(Program program, Operand outputGradient, Operand biasGradient) {
         ChannelBlocks blocks = ChannelBlocks.of(outputGradient);
         try (Call call = session.call()) {
             DeviceBuffer gy = call.operand(outputGradient);
@@ -102,12 +106,12 @@ final class BiasGradient {
     }
 
     /** Computes in parts; false if there are none. */
-    private boolean split(Tensor gy, Tensor gb) {
+    private boolean split(Program program, Tensor gy, Tensor gb) {
         int channels = gy.size(1);
         if (channels > 1) {
             int half = channels / 2;
-            byKernel(Slices.channels(gy, 0, half), Slices.outer(gb, 0, half));
-            byKernel(Slices.channels(gy, half, channels), Slices.outer(gb, half, channels));
+            byKernel(program, Slices.channels(gy, 0, half), Slices.outer(gb, 0, half));
+            byKernel(program, Slices.channels(gy, half, channels), Slices.outer(gb, half, channels));
             return true;
         }
         int blocks = ChannelBlocks.of(gy).count();
@@ -115,7 +119,7 @@ final class BiasGradient {
             return false;
         }
         Tensor sums = Tensor.zeros(blocks);
-        sum(gy, sums);
+        sum(program, gy, sums);
         try (Call call = session.call()) {
             Parted.add(session, call.operand(sums), call.result(gb), blocks, 1);
             call.complete();
@@ -126,9 +130,8 @@ final class BiasGradient {
     }
 
     /** Sums each block of one channel. */
-    private void sum(Tensor gy, Tensor sums) {
+    private void sum(Program program, Tensor gy, Tensor sums) {
         ChannelBlocks blocks = ChannelBlocks.of(gy);
-        Program program = program();
         try (Call call = session.call()) {
             enqueue(program, call.operand(gy), call.result(sums), blocks);
             call.complete(program);
@@ -142,8 +145,8 @@ final class BiasGradient {
             int middle = (int) Grid.tiles(size, block) / 2 * block;
             Tensor first = part(gy, several, 0, middle);
             int before = ChannelBlocks.of(first).count();
-            sum(first, Slices.outer(sums, 0, before));
-            sum(part(gy, several, middle, size), Slices.outer(sums, before, blocks.count()));
+            sum(program, first, Slices.outer(sums, 0, before));
+            sum(program, part(gy, several, middle, size), Slices.outer(sums, before, blocks.count()));
         }
     }
 

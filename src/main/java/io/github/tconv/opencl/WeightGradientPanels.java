@@ -191,7 +191,7 @@ final class WeightGradientPanels implements WeightGradientVariant {
 
     /** The products that the sum is written with. */
     long directProducts() {
-        long positions = (long) problem.batch() * problem.inputSize(0) * problem.inputSize(1) * problem.inputSize(2);
+        long positions = (long) Grid.positions(problem);
         return positions * layer.taps() * channelPairs();
     }
 
