@@ -82,17 +82,26 @@ final class ChannelLaneVariant implements ForwardVariant {
     }
 
     private long outTiles() {
-        return layer.groups() * Grid.tiles(layer.oc(), (long) processor.lanes() * vectors);
+        return layer.groups() * Grid.tiles(layer.oc(), tileChannels());
     }
 
     @Override
     public long packedFloats() {
-        return outTiles() * processor.lanes() * vectors * layer.taps() * layer.ic();
+        return outTiles() * tileChannels() * layer.taps() * layer.ic();
     }
 
     @Override
     public NdRange packRange() {
         return NdRange.exactly(layer.ic(), outTiles());
+    }
+
+    @Override
+    public NdRange packRange(int channels) {
+        return NdRange.exactly(layer.ic(), Grid.tiles(channels, tileChannels()));
+    }
+
+    private int tileChannels() {
+        return processor.lanes() * vectors;
     }
 
     @Override
@@ -161,6 +170,11 @@ final class ChannelLaneVariant implements ForwardVariant {
                     * (layer.width().stride() / phases);
             return NdRange.exactly(
                     Grid.tiles(Grid.points(problem, 2), positions), rowPhases * Grid.tiles(gridRows, rows), outTiles());
+        }
+
+        @Override
+        public int blockChannels(Problem problem) {
+            return tileChannels();
         }
     }
 }

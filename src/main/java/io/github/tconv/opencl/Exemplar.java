@@ -33,6 +33,8 @@ final class Exemplar {
     private static final int AMPLITUDE = 4;
     /** What is drawn from, with four random bits. */
     private static final float[] VALUES = {-4, -4, -3, -3, -2, -1, -1, 0, 0, 1, 1, 2, 3, 3, 4, 4};
+    /** So many values are drawn, and then come again: a prime, so that no two rows or channels are the same. */
+    private static final int PERIOD = 16381;
     /** From here on float32 leaves out whole numbers. */
     private static final double EXACT = 0x1p24;
     /**
@@ -142,13 +144,15 @@ final class Exemplar {
 
     private static Tensor whole(SplittableRandom random, double unit, int... shape) {
         Tensor tensor = Tensor.zeros(shape);
-        float[] values = new float[tensor.elements()];
+        float[] values = new float[Math.min(tensor.elements(), PERIOD)];
         long bits = 0;
         for (int i = 0; i < values.length; i++) {
             bits = i % (Long.SIZE / 4) == 0 ? random.nextLong() : bits >>> 4;
             values[i] = (float) (VALUES[(int) bits & 15] * unit);
         }
-        tensor.floats().put(0, values);
+        for (int i = 0; i < tensor.elements(); i += values.length) {
+            tensor.floats().put(i, values, 0, Math.min(values.length, tensor.elements() - i));
+        }
         return tensor;
     }
 
@@ -188,9 +192,9 @@ final class Exemplar {
         return weight;
     }
 
-    /** Puts the weight into memory that is there already. */
+    /** Puts the weight into that of a layer, which may have more channels of the result; theirs stay what they are. */
     void fillWeight(Tensor target) {
-        repeat(narrowWeight, target, /* batch= */ 1);
+        repeat(narrowWeight, target, /* batch= */ 1, target.shape()[0]);
     }
 
     /** One value a channel of what is written. */
@@ -206,16 +210,18 @@ final class Exemplar {
         return residual;
     }
 
-    /** Copies what the narrow layer has of each prototype to all channels that share it. */
-    private void repeat(Tensor prototypes, Tensor channels, int batch) {
-        int bytes = channels.memory().remaining() / (batch * prototypeOf.length);
+    /** Copies what the narrow layer has of each prototype to all channels that share it, of as many as the target has. */
+    private void repeat(Tensor prototypes, Tensor target, int batch, int targetChannels) {
         int narrowChannels = narrow.layer().inChannels();
         ByteBuffer from = prototypes.memory();
-        ByteBuffer to = channels.memory();
-        for (int plane = 0; plane < batch * prototypeOf.length; plane++) {
-            int n = plane / prototypeOf.length;
-            int prototype = n * narrowChannels + prototypeOf[plane - n * prototypeOf.length];
-            to.put(plane * bytes, from, prototype * bytes, bytes);
+        ByteBuffer to = target.memory();
+        int bytes = from.remaining() / (batch * narrowChannels);
+        int targetBytes = to.remaining() / (batch * targetChannels);
+        for (int n = 0; n < batch; n++) {
+            for (int ic = 0; ic < prototypeOf.length; ic++) {
+                int prototype = n * narrowChannels + prototypeOf[ic];
+                to.put((n * targetChannels + ic) * targetBytes, from, prototype * bytes, bytes);
+            }
         }
     }
 
@@ -232,16 +238,19 @@ final class Exemplar {
     /** The same for a result of another shape. */
     static Tensor unwritten(int... shape) {
         Tensor output = Tensor.zeros(shape);
-        erase(output);
+        int elements = output.elements();
+        erase(output.reshape(1, elements), elements);
         return output;
     }
 
-    /** Makes a tensor not-a-number everywhere. */
-    static void erase(Tensor tensor) {
-        float[] nothing = new float[Math.min(tensor.elements(), 1 << 14)];
+    /** Makes the first elements of each block {@code (blocks, elements)} not-a-number. */
+    static void erase(Tensor blocks, int first) {
+        float[] nothing = new float[Math.min(first, 1 << 14)];
         Arrays.fill(nothing, Float.NaN);
-        for (int done = 0; done < tensor.elements(); done += nothing.length) {
-            tensor.floats().put(done, nothing, 0, Math.min(nothing.length, tensor.elements() - done));
+        for (int block = 0; block < blocks.elements(); block += blocks.size(1)) {
+            for (int done = 0; done < first; done += nothing.length) {
+                blocks.floats().put(block + done, nothing, 0, Math.min(nothing.length, first - done));
+            }
         }
     }
 
@@ -257,7 +266,7 @@ final class Exemplar {
         }
         Tensor prototypes = Tensor.zeros(narrow.inputShape());
         oracle.inputGradient(narrow, read, narrowWeight, null, prototypes);
-        repeat(prototypes, output, problem.batch());
+        repeat(prototypes, output, problem.batch(), prototypeOf.length);
         // The channels of one prototype have biases and slopes of their own, so these are not the oracle's.
         int plane = output.elements() / (problem.batch() * prototypeOf.length);
         for (int i = 0; i < output.elements(); i++) {
@@ -281,7 +290,7 @@ final class Exemplar {
             few.set(i, i % every == 0 ? few.get(i) : 0);
         }
         Tensor input = Tensor.zeros(problem.inputShape());
-        repeat(few, input, problem.batch());
+        repeat(few, input, problem.batch(), prototypeOf.length);
         return new WeightGradientOperands(few, input, whole(random, 1, problem.outputShape()));
     }
 
@@ -295,7 +304,7 @@ final class Exemplar {
     record WeightGradientOperands(Tensor few, Tensor input, Tensor outputGradient) {}
 
     /**
-     * Compares a gradient by the weight with the oracle's.
+     * Compares a gradient by the weight with the oracle's; rows beyond the problem's own are not looked at.
      *
      * @return the first difference, or empty if there is none
      */

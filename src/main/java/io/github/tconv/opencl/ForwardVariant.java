@@ -58,6 +58,11 @@ interface ForwardVariant {
         return NdRange.exactly(packedFloats());
     }
 
+    /** Returns work-items that pack at least what the first channels of the result need, of a layer of one group. */
+    default NdRange packRange(int channels) {
+        return packRange();
+    }
+
     /** Returns the tile that suits a problem of the layer, of rank 3. */
     Tile tileFor(Problem problem);
 
@@ -83,5 +88,13 @@ interface ForwardVariant {
 
         /** Returns the work-items of the kernel itself. */
         NdRange range(Problem problem);
+
+        /**
+         * Returns how many channels of the result are computed together in a layer of one group, if such blocks are what the
+         * range's last axis counts slowest; otherwise 0.
+         */
+        default int blockChannels(Problem problem) {
+            return 0;
+        }
     }
 }

@@ -110,6 +110,11 @@ final class InputGradientChannelLane implements ForwardVariant {
     }
 
     @Override
+    public NdRange packRange(int channels) {
+        return NdRange.exactly(Grid.tiles(channels, channelTile()), layer.oc());
+    }
+
+    @Override
     public Tile tileFor(Problem problem) {
         return tiles.get(problem, () -> cheapest(problem).tile);
     }
@@ -271,6 +276,11 @@ final class InputGradientChannelLane implements ForwardVariant {
                     Grid.tiles(problem.inputSize(2), (long) rowTiles * positions),
                     problem.inputSize(0) * Grid.tiles(problem.inputSize(1), itemRows),
                     Grid.tiles(channelTiles(), channelTiles) * layer.groups() * Grid.tiles(problem.batch(), images));
+        }
+
+        @Override
+        public int blockChannels(Problem problem) {
+            return channelTiles * channelTile();
         }
     }
 }

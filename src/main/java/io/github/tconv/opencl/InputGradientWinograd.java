@@ -194,10 +194,19 @@ final class InputGradientWinograd implements ForwardVariant {
 
     @Override
     public NdRange packRange() {
+        return packRange(folded.packRange());
+    }
+
+    @Override
+    public NdRange packRange(int channels) {
+        return packRange(folded.packRange(channels));
+    }
+
+    private NdRange packRange(NdRange ofFolded) {
         return NdRange.exactly(
                 Grid.tiles(layer.oc(), PACKED_CHANNELS),
                 (long) layer.depth().stride() * taps(layer.depth()),
-                folded.packRange().global()[2]);
+                ofFolded.global()[2]);
     }
 
     /**
@@ -263,6 +272,11 @@ final class InputGradientWinograd implements ForwardVariant {
         @Override
         public NdRange range(Problem problem) {
             return tile.range(folded(problem));
+        }
+
+        @Override
+        public int blockChannels(Problem problem) {
+            return tile.blockChannels(folded(problem));
         }
     }
 }

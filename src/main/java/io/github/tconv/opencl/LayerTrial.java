@@ -11,7 +11,8 @@ import java.util.Optional;
 
 /**
  * A recipe computes a small problem of the layer it is for, with the program it is for: the same constants, the same
- * packing, staging and storing, the layer's own channels.
+ * packing, staging and storing, the layer's own channels. Of a layer with many weights only the first channels of the
+ * result are computed, where the variant can do so: whole blocks of them, by fewer work-items of the same kernels.
  *
  * @param session where
  * @param layer of rank 3
@@ -34,6 +35,9 @@ record LayerTrial(
     /** Operations of the device beyond which a trial would be no trifle any more. */
     private static final double MOST_DEVICE_FLOPS = 1e9;
 
+    /** Weights beyond which only some channels of the result are computed, whole blocks of them. */
+    static final int MOST_WEIGHTS = 1 << 18;
+
     /** Images, and how many steps the sizes are beyond the least that the layer takes; the best first. */
     private static final List<int[]> SIZES = List.of(
             new int[] {2, 1, 2, 69},
@@ -45,33 +49,101 @@ record LayerTrial(
 
     @Override
     public Optional<String> difference(Backend oracle) {
-        Problem small = problem(layer);
+        Problem small = compared();
         if (isLarge(small)) {
             return Optional.empty();
         }
+        Problem whole = wholeLayer(small);
         Exemplar operands = new Exemplar(small, activation, direction);
-        Tensor output = operands.unwritten();
+        Tensor output = Exemplar.unwritten(direction.writtenShape(whole));
         try (Scratch weight = session.host().scratch(layer.weightShape())) {
             operands.fillWeight(weight.tensor());
-            compute(operands, weight.tensor(), output);
+            compute(operands, whole, weight.tensor(), output);
         }
-        return operands.difference(operands.expected(oracle, hasBias, recipe.hasResidual()), output);
+        return operands.difference(
+                operands.expected(oracle, hasBias, recipe.hasResidual()), withChannels(output, 1, channels(small)));
     }
 
-    private void compute(Exemplar operands, Tensor weight, Tensor output) {
+    private void compute(Exemplar operands, Problem whole, Tensor weight, Tensor output) {
+        int compared = channels(operands.problem());
+        int all = channels(whole);
+        Activation like = operands.activation();
+        ForwardVariant variant = compared == all
+                ? RetiledVariant.always(recipe.variant(), recipe.tile())
+                : new FirstChannels(recipe.variant(), recipe.tile(), compared, all);
         try (PreparedForward once = new PreparedForward(
                 session,
                 layer,
                 weight,
-                hasBias ? operands.bias() : null,
-                operands.activation(),
+                hasBias ? withChannels(operands.bias(), 0, all) : null,
+                like.slopes() instanceof Tensor slopes ? Activation.prelu(withChannels(slopes, 0, all)) : like,
                 direction,
-                (problem, device) -> RetiledVariant.always(recipe.variant(), recipe.tile()),
+                (problem, device) -> variant,
                 /* copy= */ false,
                 SelfCheck.OFF)) {
-            Tensor residual = recipe.hasResidual() ? operands.residual() : null;
-            once.forward(operands.problem(), operands.read(), residual, output);
+            Tensor residual = recipe.hasResidual() ? withChannels(operands.residual(), 1, all) : null;
+            once.forward(whole, operands.read(), residual, output);
         }
+    }
+
+    /** The problem whose result is compared: of the layer, or of one with its first channels where all would take long. */
+    private Problem compared() {
+        Problem small = problem(layer);
+        int all = channels(small);
+        long weights = Tensor.elementsOf(layer.weightShape());
+        int block = recipe.tile().blockChannels(oneImage(small));
+        if (layer.groups() > 1 || block == 0 || weights <= MOST_WEIGHTS) {
+            return small;
+        }
+        // A second block shows whether the kernel goes from one to the next; a larger one goes from tile to tile
+        // itself.
+        long blockWeights = weights / all * block;
+        long blocks = blockWeights <= 2 * MOST_WEIGHTS ? Math.max(2, MOST_WEIGHTS / blockWeights) : 1;
+        long channels = blocks * block;
+        if (channels >= all) {
+            return small;
+        }
+        Problem part = problem(
+                direction == Parts.FORWARD
+                        ? new TransposedConvolution(layer.inChannels(), (int) channels, 1, layer.axes())
+                        : new TransposedConvolution((int) channels, layer.outChannels(), 1, layer.axes()));
+        return recipe.tile().blockChannels(wholeLayer(part)) == 0 ? oneImage(part) : part;
+    }
+
+    private Problem wholeLayer(Problem part) {
+        return resized(layer, part, part.batch());
+    }
+
+    private static Problem oneImage(Problem problem) {
+        return resized(problem.layer(), problem, 1);
+    }
+
+    /** A problem of a layer with the sizes of another. */
+    static Problem resized(TransposedConvolution layer, Problem like, int batch) {
+        return layer.problem(batch, like.inputSize(0), like.inputSize(1), like.inputSize(2));
+    }
+
+    /** The channels of the result. */
+    private int channels(Problem problem) {
+        return direction.writtenShape(problem)[1];
+    }
+
+    /** A tensor with fewer channels, or with more, which are zero. */
+    static Tensor withChannels(Tensor tensor, int axis, int channels) {
+        int[] shape = tensor.shape();
+        int had = shape[axis];
+        if (had == channels) {
+            return tensor;
+        }
+        shape[axis] = channels;
+        Tensor other = Tensor.zeros(shape);
+        int outer = axis == 0 ? 1 : shape[0];
+        int plane = tensor.elements() / (outer * had);
+        int common = Math.min(had, channels) * plane;
+        for (int i = 0; i < outer; i++) {
+            other.floats().put(i * channels * plane, tensor.floats(), i * had * plane, common);
+        }
+        return other;
     }
 
     /** Whether even the smallest problem of a layer is large, by its padding or its channels. */

@@ -178,6 +178,11 @@ final class MinimalVariant implements ForwardVariant {
                 layer.ic(), layer.depth().kernel(), (long) layer.groups() * Grid.tiles(layer.oc(), outChunk));
     }
 
+    @Override
+    public NdRange packRange(int channels) {
+        return NdRange.exactly(layer.ic(), layer.depth().kernel(), Grid.tiles(channels, outChunk));
+    }
+
     /**
      * As for Winograd's kernels, whose F(2, 2) this is: each of the n = ic * kd terms of a product's sum passes through at
      * most n roundings there, and through 6 more on either axis. On an axis filtered minimally a = 4: two products, one of
@@ -392,6 +397,12 @@ final class MinimalVariant implements ForwardVariant {
                     Grid.tiles(gridPairs(problem), pairs),
                     problem.outputSize(0) * Grid.tiles(gridRows(problem), rows),
                     (long) problem.batch() * layer.groups() * Grid.tiles(layer.oc(), outChunk));
+        }
+
+        /** The axis counts the chunks of an image before the next image. */
+        @Override
+        public int blockChannels(Problem problem) {
+            return problem.batch() == 1 ? outChunk : 0;
         }
     }
 }

@@ -42,6 +42,13 @@ record NdRange(long[] global, long[] local) {
         return new NdRange(elements, local);
     }
 
+    /** The first of some equal shares along the last axis. */
+    NdRange first(long count, long shares) {
+        long[] fewer = global.clone();
+        fewer[fewer.length - 1] = fewer[fewer.length - 1] / shares * count;
+        return new NdRange(fewer, local);
+    }
+
     /** How many work-items there are. */
     long items() {
         long items = 1;

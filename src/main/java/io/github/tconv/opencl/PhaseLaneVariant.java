@@ -76,8 +76,12 @@ final class PhaseLaneVariant implements ForwardVariant {
 
     @Override
     public long packedFloats() {
-        return layer.groups()
-                * Grid.tiles(layer.oc(), outTile)
+        return layer.groups() * packedFloats(layer.oc());
+    }
+
+    /** Of the first channels of a group. */
+    private long packedFloats(long channels) {
+        return Grid.tiles(channels, outTile)
                 * outTile
                 * layer.ic()
                 * layer.depth().kernel()
@@ -90,6 +94,11 @@ final class PhaseLaneVariant implements ForwardVariant {
     @Override
     public NdRange packRange() {
         return NdRange.exactly(packedFloats() / processor.lanes());
+    }
+
+    @Override
+    public NdRange packRange(int channels) {
+        return NdRange.exactly(packedFloats(channels) / processor.lanes());
     }
 
     /** How far the output is shifted so that a block of phases begins where a tap does, as OFFSET in the kernel. */
@@ -213,6 +222,12 @@ final class PhaseLaneVariant implements ForwardVariant {
                             * layer.groups()
                             * Grid.tiles(layer.oc(), outTile)
                             * Grid.tiles(rowPhases, phases));
+        }
+
+        /** The axis counts the tiles of an image before the next image. */
+        @Override
+        public int blockChannels(Problem problem) {
+            return problem.batch() == 1 ? outTile : 0;
         }
     }
 }

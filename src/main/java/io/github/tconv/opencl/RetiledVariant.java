@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * A variant whose tiles someone chose who knows better than its model; for what they know nothing about, the model
  * chooses. Bits and packed weight are the variant's.
  */
-final class RetiledVariant implements ForwardVariant {
+class RetiledVariant implements ForwardVariant {
     private final ForwardVariant variant;
     private final Function<Problem, @Nullable Tile> tiles;
     private final boolean tuned;
@@ -81,6 +81,11 @@ final class RetiledVariant implements ForwardVariant {
     @Override
     public NdRange packRange() {
         return variant.packRange();
+    }
+
+    @Override
+    public NdRange packRange(int channels) {
+        return variant.packRange(channels);
     }
 
     @Override

@@ -121,15 +121,18 @@ final class WinogradVariant implements ForwardVariant {
     }
 
     private long outTiles() {
-        return Grid.tiles(layer.oc(), (long) processor.lanes() * vectors);
+        return Grid.tiles(layer.oc(), tileChannels());
+    }
+
+    private int tileChannels() {
+        return processor.lanes() * vectors;
     }
 
     @Override
     public long packedFloats() {
         return layer.groups()
                 * outTiles()
-                * processor.lanes()
-                * vectors
+                * tileChannels()
                 * slots(layer.height())
                 * slots(layer.width())
                 * layer.depth().kernel()
@@ -139,6 +142,11 @@ final class WinogradVariant implements ForwardVariant {
     @Override
     public NdRange packRange() {
         return NdRange.exactly(layer.ic(), layer.depth().kernel(), layer.groups() * outTiles());
+    }
+
+    @Override
+    public NdRange packRange(int channels) {
+        return NdRange.exactly(layer.ic(), layer.depth().kernel(), Grid.tiles(channels, tileChannels()));
     }
 
     /** The weights of an axis in all its phases: as many as a full tile has products, but one for a single tap. */
@@ -233,7 +241,7 @@ final class WinogradVariant implements ForwardVariant {
             long results = (long) fullTile(layer.height())
                     * fullTile(layer.width())
                     * layer.width().stride();
-            long ofOutputs = (points + results) * outChunk * processor.lanes() * vectors;
+            long ofOutputs = (points + results) * outChunk * tileChannels();
             return (long) tiles * Float.BYTES * (points * (inBlock + GAP) + ofOutputs);
         }
 
@@ -270,6 +278,11 @@ final class WinogradVariant implements ForwardVariant {
                     (long) layer.depth().stride() * layer.height().stride(),
                     items,
                     layer.groups() * Grid.tiles(outTiles(), outChunk));
+        }
+
+        @Override
+        public int blockChannels(Problem problem) {
+            return outChunk * tileChannels();
         }
     }
 }

@@ -63,7 +63,7 @@ class SelfCheckTest {
     }
 
     /** Has some files store one more than they should. */
-    private static void breakStores(List<String> files) {
+    static void breakStores(List<String> files) {
         KernelSource.alter((file, text) -> files.contains(file) ? """
                   #undef DEFINE_ACTIVATE
                   #define DEFINE_ACTIVATE(NAME, T) inline T NAME(const T x, const T slope) { return x + (T)(1.0f); }
@@ -284,7 +284,7 @@ class SelfCheckTest {
             "bias_gradient", List.of("two.x + two.y", "two.x - two.y"),
             "gradient_sum", List.of("sum += run;", "sum = run;"));
 
-    private static void breakSums(Collection<String> files) {
+    static void breakSums(Collection<String> files) {
         KernelSource.alter((file, text) -> {
             if (!files.contains(file)) {
                 return text;
