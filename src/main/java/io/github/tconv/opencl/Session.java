@@ -312,15 +312,18 @@ final class Session implements AutoCloseable {
         }
     }
 
-    /** Whether copies must not go on by themselves: JOCL waits for them on a thread of its own, and a simulator bears one. */
-    private boolean blocks() {
+    /**
+     * Whether the driver bears one thread only, as a simulator does. JOCL waits for an unmapping, and for a copy that does
+     * not block, on a thread of its own.
+     */
+    boolean bearsOneThread() {
         return device.info().isSimulator();
     }
 
     /** Begins to copy values to the device; whoever calls releases the event by {@link #await}. */
     void write(Pointer source, DeviceBuffer target, long offset, long bytes, cl_event done) {
         try {
-            Calls.clEnqueueWriteBuffer(queue, target.memory(), blocks(), offset, bytes, source, 0, null, done);
+            Calls.clEnqueueWriteBuffer(queue, target.memory(), bearsOneThread(), offset, bytes, source, 0, null, done);
             Handles.acquired();
         } catch (CLException e) {
             throw failure("clEnqueueWriteBuffer", bytes + " bytes at " + offset + ", ", e);
@@ -330,7 +333,7 @@ final class Session implements AutoCloseable {
     /** Begins to copy values from the device; whoever calls releases the event by {@link #await}. */
     void read(DeviceBuffer source, long offset, long bytes, Pointer target, cl_event done) {
         try {
-            Calls.clEnqueueReadBuffer(queue, source.memory(), blocks(), offset, bytes, target, 0, null, done);
+            Calls.clEnqueueReadBuffer(queue, source.memory(), bearsOneThread(), offset, bytes, target, 0, null, done);
             Handles.acquired();
         } catch (CLException e) {
             throw failure("clEnqueueReadBuffer", bytes + " bytes at " + offset + ", ", e);

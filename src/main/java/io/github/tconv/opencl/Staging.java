@@ -7,6 +7,7 @@ import java.util.Deque;
 import org.jocl.CL;
 import org.jocl.Pointer;
 import org.jocl.cl_event;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Pinned memory of the host's, through which values go to a device that is apart, and back: a driver reads and writes it
@@ -28,7 +29,9 @@ final class Staging implements AutoCloseable {
 
     /** A piece of pinned memory, always mapped, and the transfer that may still use it. */
     private final class Piece {
-        final DeviceBuffer pinned;
+        /** Null where it is ordinary memory. */
+        final @Nullable DeviceBuffer pinned;
+
         final ByteBuffer memory;
         final Pointer pointer;
         /** An event of its own each time: JOCL does not fill one that was released. */
@@ -37,13 +40,18 @@ final class Staging implements AutoCloseable {
         boolean busy;
 
         Piece() {
-            pinned = session.create(
-                    CL.CL_MEM_READ_WRITE | CL.CL_MEM_ALLOC_HOST_PTR, pieceBytes, null, DeviceBuffer::free);
-            try {
-                memory = session.map(pinned, /* wait= */ true, CL.CL_MAP_READ | CL.CL_MAP_WRITE);
-            } catch (RuntimeException e) {
-                pinned.close();
-                throw e;
+            if (session.bearsOneThread()) {
+                pinned = null;
+                memory = ByteBuffer.allocateDirect(pieceBytes);
+            } else {
+                pinned = session.create(
+                        CL.CL_MEM_READ_WRITE | CL.CL_MEM_ALLOC_HOST_PTR, pieceBytes, null, DeviceBuffer::free);
+                try {
+                    memory = session.map(pinned, /* wait= */ true, CL.CL_MAP_READ | CL.CL_MAP_WRITE);
+                } catch (RuntimeException e) {
+                    pinned.close();
+                    throw e;
+                }
             }
             pointer = Pointer.toBuffer(memory);
         }
@@ -71,9 +79,13 @@ final class Staging implements AutoCloseable {
         void free() {
             try {
                 await();
-                session.unmap(pinned, memory);
+                if (pinned != null) {
+                    session.unmap(pinned, memory);
+                }
             } finally {
-                pinned.close();
+                if (pinned != null) {
+                    pinned.close();
+                }
             }
         }
     }
