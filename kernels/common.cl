@@ -39,6 +39,20 @@
 // parameters: it would come out as an intrinsic that Oclgrind does not know, and the kernel's own restrict is enough.
 #define FLATTENED inline __attribute__((always_inline))
 
+// Asks for a cache line ahead of its use, if the constant PREFETCH is 1: to the second-level cache, and to the first.
+// SPIR-V has no such instruction: a compiler that goes by it (Mesa's, which hides __SPIR__) would end the process, where
+// the constant comes from another device.
+#if PREFETCH && !defined(__SPIR64__)
+#define FETCH_AHEAD(pointer) __builtin_prefetch((const void*)(size_t)(pointer), 0, 2)
+#define FETCH_NEAR(pointer) __builtin_prefetch((const void*)(size_t)(pointer), 0, 3)
+#else
+#define FETCH_AHEAD(pointer)
+#define FETCH_NEAR(pointer)
+#endif
+// So many floats lie between weights that are read one after the other and those asked for: half a page, at whose end the
+// processor's own prefetching stops (1 KB: up to 4 % slower; 4 KB: 3 %; the second-level cache for the first: 20 %).
+#define WEIGHTS_AHEAD 512
+
 // The input position that a tap takes to output position o on one axis, or -1 if there is none: only where
 // o + pad - k * dilation is a multiple of the stride does the tap meet an input element and not a gap.
 inline int input_position(const int o, const int k, const int stride, const int dilation, const int pad, const int size) {

@@ -25,6 +25,7 @@
 //   LANES   output channels in a vector: the float width of the CPU's registers (16: AVX-512)
 //   V, ROWS, P  vectors of channels, rows and positions of a work-item. The inner loop needs ROWS * P * V + V + 1 vector
 //           registers; AVX-512 has 32 (measured: 31 are well, 33 spill and cost a third), other CPUs 16
+//   PREFETCH  1: ask for weights before their use (needs Clang and a CPU); 0: do not
 //   PHASES  phases of w of a work-item: SW, so that its outputs are neighbours, or 1 where the tile would grow too large
 
 // From one output position of a tile's row to the next, and the work-items' combinations of phases.
@@ -111,6 +112,7 @@ FLATTENED void add_taps(
 #pragma unroll
                 for (int v = 0; v < V; v++) {
                     w[v] = VECTOR_FROM(__global, w_tap + (ic * V + v) * LANES);
+                    FETCH_NEAR(w_tap + (ic * V + v) * LANES + WEIGHTS_AHEAD);
                 }
 #pragma unroll
                 for (int r = 0; r < ROWS; r++) {

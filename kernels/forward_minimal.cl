@@ -23,7 +23,7 @@
 //   MP, NV             products and vectors of a register tile; MP * NV accumulators, 16 to 24 are best
 //   XT, RY             pairs of grid columns, grid rows (or pairs of them) of a work-item
 //   IC_BLOCK           input channels of a patch, whose products are summed on their own
-//   PREFETCH           1: fetch the next patch into the cache while computing (needs Clang and a CPU); 0: do not
+//   PREFETCH           1: fetch the next patch, and weights from afar, while computing (needs Clang and a CPU); 0: do not
 //   SHUFFLE            1: take vectors apart within registers; 0: through memory (Oclgrind fails on vector elements)
 
 #define OC_CHUNKS CEIL_DIV(OC_PER_GROUP, OC_CHUNK)
@@ -64,6 +64,8 @@
 #define PACKED_TILE (IC_PER_GROUP * MP)
 #define PACKED_COMPONENT (PRODUCT_TILES * PACKED_TILE)
 #define PACKED_KD (ROW_PARTS * 3 * PACKED_COMPONENT)
+// Weights that no second-level cache holds are worth asking for ahead of their use.
+#define FAR_WEIGHTS ((size_t)GROUPS * OC_CHUNKS * KD * PACKED_KD * sizeof(float) > 1024 * 1024)
 
 // The tap below S of a phase.
 #define FIRST_TAP(phase, stride, pad) ((phase) + (pad) - FLOOR_DIV((phase) + (pad), stride) * (stride))
@@ -214,6 +216,9 @@ FLATTENED __global const float* next_line(__global const float* next, const int 
         for (int ic = 0; ic < count; ic++) {                                                                            \
             _Pragma("unroll") for (int i = 0; i < CALL_LINES; i++) {                                                    \
                 FETCH_AHEAD(lines[i] + ic * next_channel);                                                              \
+            }                                                                                                           \
+            if (FAR_WEIGHTS) {                                                                                          \
+                FETCH_NEAR(weights + ic * MP + WEIGHTS_AHEAD);                                                          \
             }                                                                                                           \
             lanes x[VECTORS_OF_TILE];                                                                                   \
             _Pragma("unroll") for (int v = 0; v < VECTORS_OF_TILE; v++) {                                               \

@@ -8,14 +8,6 @@ typedef lanes lanes_unaligned __attribute__((aligned(4)));
 DEFINE_ACTIVATE(activate, float)
 DEFINE_ACTIVATE(activate_lanes, lanes)
 
-// Asks for a cache line ahead of its use, if the constant PREFETCH is 1. SPIR-V has no such instruction: a compiler that
-// goes by it (Mesa's, which hides __SPIR__) would end the process, where the constant comes from another device.
-#if PREFETCH && !defined(__SPIR64__)
-#define FETCH_AHEAD(pointer) __builtin_prefetch((const void*)(size_t)(pointer), 0, 2)
-#else
-#define FETCH_AHEAD(pointer)
-#endif
-
 #define LANES_AT(address_space, pointer) (*(address_space lanes_unaligned*)(pointer))
 #define LANES_FROM(address_space, pointer) (*(const address_space lanes_unaligned*)(pointer))
 

@@ -78,7 +78,7 @@ final class ChannelLaneVariant implements ForwardVariant {
 
     @Override
     public String constants() {
-        return " -DLANES=%d -DV=%d".formatted(processor.lanes(), vectors);
+        return " -DLANES=%d -DV=%d -DPREFETCH=%d".formatted(processor.lanes(), vectors, processor.prefetches() ? 1 : 0);
     }
 
     private long outTiles() {
