@@ -281,6 +281,16 @@ final class MinimalVariant implements ForwardVariant {
         private static final double KEPT = 4;
 
         private static final double GATHERED = 25;
+        /** Factors that stay in the first-level cache, and the cycles to load a vector of more of them. */
+        private static final long FIRST_CACHE_BYTES = 32 << 10;
+
+        private static final double FAR_LOAD = 4;
+        /** The share of the second-level cache in which a block's sums and weights stay. */
+        private static final double NEAR_SHARE = 0.48;
+        /** The share of it in which all weights of a work-item wait for the next one. */
+        private static final double STAYING_SHARE = 0.25;
+        /** Weights beyond come from memory. */
+        private static final double CACHED_BYTES = 16 << 20;
 
         private final int vectors;
         private final int pairs;
@@ -366,7 +376,23 @@ final class MinimalVariant implements ForwardVariant {
             double items = (double) global[0] * global[1] * global[2];
             // The last round of work-items leaves threads idle.
             double turns = Math.ceil(items / processor.threads());
-            return (transform + multiply + keep + stage + clear + gather) * turns;
+            return (transform + multiply + keep + stage + clear + gather + far(taken, global[0] * (double) global[1]))
+                    * turns;
+        }
+
+        /** Cycles that a work-item waits for the last cache or memory; so many work-items share its weights. */
+        private double far(double taken, double sharing) {
+            double blocks = taken * Grid.tiles(layer.ic(), inBlock);
+            double blockVectors = 3.0 * rowParts() * productTiles() * products * inBlock / processor.lanes();
+            double vectorBytes = (double) Float.BYTES * processor.lanes();
+            double near = localBytes() + blockVectors * vectorBytes;
+            // What is kept between blocks makes room for the next block's weights.
+            double spilt = Math.max(0, 1 - NEAR_SHARE * processor.cacheBytes() / near);
+            double passes = 1 + spilt * (Grid.tiles(positionVectors(), vectors) - 1);
+            boolean stays = blocks * blockVectors * vectorBytes <= STAYING_SHARE * processor.cacheBytes();
+            double readers = stays ? Math.max(1, sharing / processor.threads()) : 1;
+            double weights = blockVectors * passes * (packedFloats() * (double) Float.BYTES > CACHED_BYTES ? 2 : 1);
+            return processor.farWait() * blocks * (spilt * keptVectors() + weights / readers);
         }
 
         private boolean isSensible(Problem problem) {
@@ -378,7 +404,8 @@ final class MinimalVariant implements ForwardVariant {
 
         private double iteration(int tileVectors) {
             double multiplyAdds = (double) products * tileVectors;
-            double loads = products * 0.5 + tileVectors;
+            long factorBytes = 3L * inBlock * tileVectors * processor.lanes() * Float.BYTES;
+            double loads = products * 0.5 + tileVectors * (factorBytes > FIRST_CACHE_BYTES ? FAR_LOAD : 1);
             return Math.max(Math.max(multiplyAdds, loads), 8) + ITERATION;
         }
 
