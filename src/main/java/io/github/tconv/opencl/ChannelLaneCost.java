@@ -21,6 +21,12 @@ final class ChannelLaneCost {
     private static final double NEAR_LOAD = 5;
 
     private static final double FAR_LOAD = 6.5;
+    /** The share of the second-level cache that keeps weights whatever comes between their uses. */
+    private static final double KEPT_SHARE = 0.5;
+    /** A first use waits as long as so many later ones, but shorter than where all have to. */
+    private static final double FIRST_USES = 3;
+
+    private static final double HIDDEN_SHARE = 0.6;
     /** Rows that are not neighbours in memory: of several images, and of one, whose border taps they share less often. */
     private static final double ROWS_OF_IMAGES = 1.04;
 
@@ -105,7 +111,13 @@ final class ChannelLaneCost {
                         / (layer.depth().stride() * (double) layer.height().stride());
         double loads = (usedBytes > NEAR_WEIGHT_BYTES ? FAR_LOAD : NEAR_LOAD) * vectors;
         int operands = rows * positions + vectors;
-        double iteration = Math.max(Math.max(sums, operands), Math.max(loads, LEAST_ITERATION)) + 0.1 * operands;
+        double iteration = Math.max(Math.max(sums, operands), Math.max(loads, LEAST_ITERATION))
+                + 0.1 * operands
+                + vectors
+                        * wait(
+                                usedBytes,
+                                weightBytes * outTiles,
+                                Grid.tiles(points, positions) * Grid.tiles(gridRows, rows));
         double compute = executedTaps * outTiles * ((double) layer.ic() * iteration + 2.0 * sums + TAP_OVERHEAD);
 
         int run = positions * layer.width().stride();
@@ -119,6 +131,19 @@ final class ChannelLaneCost {
         double idle = Math.ceil(items / processor.threads()) * processor.threads() / items;
         double scattered = rows == 1 ? 1 : problem.batch() >= rows ? ROWS_OF_IMAGES : ROWS_OF_ONE_IMAGE;
         return (compute + store) * idle * scattered / processor.threads();
+    }
+
+    /**
+     * What a vector of weights is waited for where the last cache is far: the more, the less of those of a tile and phase
+     * the second-level cache keeps, and by the first of the tiles that use them.
+     */
+    private double wait(double usedBytes, double allBytes, long uses) {
+        if (allBytes <= processor.cacheBytes()) {
+            return 0;
+        }
+        double lost = Math.min(usedBytes / processor.cacheBytes() - KEPT_SHARE, 1);
+        double first = Math.min(HIDDEN_SHARE, FIRST_USES / uses);
+        return processor.farWait() * Math.max(lost, first);
     }
 
     /** The taps that the tiles of one row execute over all phases of the width: those with an input position inside. */

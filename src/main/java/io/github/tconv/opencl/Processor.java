@@ -31,6 +31,11 @@ record Processor(int lanes, int registers, int threads, long localBytes, boolean
         return localBytes > LEAST_CACHE ? 8.5 : 0;
     }
 
+    /** The same with a last cache that is near. */
+    Processor withNearCache() {
+        return new Processor(lanes, registers, threads, Math.min(localBytes, LEAST_CACHE), prefetches);
+    }
+
     static Processor of(Device device) {
         // AVX-512 has 32 registers of 16 floats; AVX has 16 of 8, and NEON 32 of 4, which work in pairs.
         boolean wide = device.vectorWidth() >= 16;
