@@ -50,7 +50,7 @@
 #define FETCH_NEAR(pointer)
 #endif
 // So many floats lie between weights that are read one after the other and those asked for: half a page, at whose end the
-// processor's own prefetching stops (1 KB: up to 4 % slower; 4 KB: 3 %; the second-level cache for the first: 20 %).
+// processor's own prefetching stops (1 KB and 4 KB: up to 10 % slower; into the second-level cache only: up to 20 %).
 #define WEIGHTS_AHEAD 512
 
 // The input position that a tap takes to output position o on one axis, or -1 if there is none: only where

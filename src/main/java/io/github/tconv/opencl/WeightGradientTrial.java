@@ -18,7 +18,7 @@ import java.util.Optional;
  */
 record WeightGradientTrial(Session session, TransposedConvolution layer, WeightGradientVariant variant, Program program)
         implements SelfCheck.Trial {
-    /** So that more than one work-item has some, which takes up to 32 as a rule. */
+    /** So that more than one work-item of packed panels has some, which takes 32 or 48 as a rule. */
     private static final int LEAST_ROWS = 64;
 
     @Override
