@@ -61,7 +61,7 @@ record LayerTrial(
             compute(operands, whole, weight.tensor(), output);
         }
         return operands.difference(
-                operands.expected(oracle, hasBias, recipe.hasResidual()), withChannels(output, 1, channels(small)));
+                operands.expected(oracle, hasBias, recipe.hasResidual()), Slices.resized(output, 1, channels(small)));
     }
 
     private void compute(Exemplar operands, Problem whole, Tensor weight, Tensor output) {
@@ -75,13 +75,13 @@ record LayerTrial(
                 session,
                 layer,
                 weight,
-                hasBias ? withChannels(operands.bias(), 0, all) : null,
-                like.slopes() instanceof Tensor slopes ? Activation.prelu(withChannels(slopes, 0, all)) : like,
+                hasBias ? Slices.resized(operands.bias(), 0, all) : null,
+                like.slopes() instanceof Tensor slopes ? Activation.prelu(Slices.resized(slopes, 0, all)) : like,
                 direction,
                 (problem, device) -> variant,
                 /* copy= */ false,
                 SelfCheck.OFF)) {
-            Tensor residual = recipe.hasResidual() ? withChannels(operands.residual(), 1, all) : null;
+            Tensor residual = recipe.hasResidual() ? Slices.resized(operands.residual(), 1, all) : null;
             once.forward(whole, operands.read(), residual, output);
         }
     }
@@ -126,24 +126,6 @@ record LayerTrial(
     /** The channels of the result. */
     private int channels(Problem problem) {
         return direction.writtenShape(problem)[1];
-    }
-
-    /** A tensor with fewer channels, or with more, which are zero. */
-    static Tensor withChannels(Tensor tensor, int axis, int channels) {
-        int[] shape = tensor.shape();
-        int had = shape[axis];
-        if (had == channels) {
-            return tensor;
-        }
-        shape[axis] = channels;
-        Tensor other = Tensor.zeros(shape);
-        int outer = axis == 0 ? 1 : shape[0];
-        int plane = tensor.elements() / (outer * had);
-        int common = Math.min(had, channels) * plane;
-        for (int i = 0; i < outer; i++) {
-            other.floats().put(i * channels * plane, tensor.floats(), i * had * plane, common);
-        }
-        return other;
     }
 
     /** Whether even the smallest problem of a layer is large, by its padding or its channels. */

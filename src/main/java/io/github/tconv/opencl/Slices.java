@@ -4,7 +4,7 @@ import io.github.tconv.op.Tensor;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 
-/** Ranges of one axis of a tensor in the host's memory, for calls that are made in parts. */
+/** Ranges of one axis of a tensor in the host's memory, for calls and trials that are made in parts. */
 final class Slices {
     private Slices() {}
 
@@ -27,6 +27,18 @@ final class Slices {
         Tensor some = Tensor.zeros(shape);
         copy(1, tensor, begin, some, 0, end - begin);
         return some;
+    }
+
+    /** As much of an axis as is asked for, from its beginning, and zeros beyond its end: a copy, unless it is just all. */
+    static Tensor resized(Tensor tensor, int axis, int size) {
+        int[] shape = tensor.shape();
+        if (size == shape[axis]) {
+            return tensor;
+        }
+        shape[axis] = size;
+        Tensor other = Tensor.zeros(shape);
+        copy(axis, tensor, 0, other, 0, Math.min(size, tensor.size(axis)));
+        return other;
     }
 
     /** Copies a range of an axis from one tensor to another that differs in that axis alone. */

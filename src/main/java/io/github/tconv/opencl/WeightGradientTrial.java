@@ -36,7 +36,7 @@ record WeightGradientTrial(Session session, TransposedConvolution layer, WeightG
         try (Scratch blocks = session.host().scratch(tried.blocks(), Tensor.elementsOf(layer.weightShape()))) {
             Exemplar.erase(blocks.tensor(), elements);
             try (Call call = session.call()) {
-                Tensor input = LayerTrial.withChannels(operands.input(), 1, layer.inChannels());
+                Tensor input = Slices.resized(operands.input(), 1, layer.inChannels());
                 DeviceBuffer x = call.operand(input);
                 DeviceBuffer gy = call.operand(operands.outputGradient());
                 DeviceBuffer gw = call.result(blocks.tensor());
@@ -45,7 +45,7 @@ record WeightGradientTrial(Session session, TransposedConvolution layer, WeightG
                         .enqueue(call, x, gy, gw, variant.of(part).tried(part).steps());
                 call.complete(program);
             }
-            Tensor rows = LayerTrial.withChannels(blocks.tensor(), 1, elements);
+            Tensor rows = Slices.resized(blocks.tensor(), 1, elements);
             Tensor sum = tried.blocks() == 1 ? rows : Parted.sum(rows);
             return exemplar.difference(oracle, operands, sum.reshape(shape));
         }
