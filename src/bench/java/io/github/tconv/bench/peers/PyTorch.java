@@ -7,10 +7,13 @@ import io.github.tconv.bench.Operands;
 import io.github.tconv.op.Axis;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.Arrays;
 import java.util.function.ToIntFunction;
 import org.bytedeco.javacpp.BoolPointer;
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.LongArrayRefOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
@@ -40,8 +43,21 @@ final class PyTorch implements Contender {
     private final long[] dilation;
 
     static Entrant entrant(int threads) {
+        unpack();
         torch.set_num_threads(threads);
         return new Entrant("PyTorch", true, PyTorch::of);
+    }
+
+    /**
+     * Unpacks all of PyTorch's libraries before the first is loaded: one that is missing where they lie together is taken
+     * from the system, if that has a PyTorch of its own, and two of them in one process crash.
+     */
+    private static void unpack() {
+        try {
+            Loader.cacheResources(torch.class, Loader.getPlatform() + "/");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static PyTorch of(Operands operands) {
