@@ -29,6 +29,10 @@ import org.jspecify.annotations.Nullable;
 final class Exemplar {
     /** Different rows of the weight in a group. A channel that meets another's row is noticed with three in four. */
     private static final int PROTOTYPES = 4;
+    /** The same where so many would have more than {@link #MOST_DISTINCT} elements: a layer of few and large rows. */
+    private static final int FEW_PROTOTYPES = 2;
+
+    private static final long MOST_DISTINCT = 1 << 17;
     /** The largest whole number among the operands. */
     private static final int AMPLITUDE = 4;
     /** What is drawn from, with four random bits. */
@@ -51,13 +55,13 @@ final class Exemplar {
     private final int[] prototypeOf;
 
     private final int seed;
-    private final double unit;
-    private final Tensor narrowWeight;
-    private final Tensor read;
-    /** What the narrow layer reads. */
-    private final Tensor narrowRead;
+    /** Of the longest sum. */
+    private final double terms;
 
+    private final double unit;
     private final Tensor bias;
+    private @Nullable Tensor narrowWeight;
+    private @Nullable Tensor read;
     private @Nullable Tensor weight;
     private @Nullable Tensor residual;
 
@@ -83,7 +87,7 @@ final class Exemplar {
         int groups = layer.groups();
         int icPerGroup = layer.inChannels() / groups;
         int ocPerGroup = layer.outChannels() / groups;
-        int prototypes = Math.min(PROTOTYPES, icPerGroup);
+        int prototypes = prototypes(layer);
         narrow = new TransposedConvolution(groups * prototypes, layer.outChannels(), groups, layer.axes())
                 .problem(problem.batch(), problem.inputSize(0), problem.inputSize(1), problem.inputSize(2));
         prototypeOf = new int[layer.inChannels()];
@@ -91,17 +95,30 @@ final class Exemplar {
             prototypeOf[ic] = ic / icPerGroup * prototypes + random.nextInt(prototypes);
         }
 
-        long taps = product(layer.weightShape()) / layer.inChannels() / ocPerGroup;
-        double terms = (double) (direction == Parts.FORWARD ? icPerGroup : ocPerGroup) * taps;
+        long taps = rowElements(layer) / ocPerGroup;
+        terms = (double) (direction == Parts.FORWARD ? icPerGroup : ocPerGroup) * taps;
         unit = Math.scalb(1.0, -(int) Math.round(Math.log(Math.sqrt(terms) * AMPLITUDE) / Math.log(2)));
-        // So long a sum is exact only if most of its terms vanish.
-        int everyChannel = (int) Math.ceil(AMPLITUDE * AMPLITUDE * (terms + 2) / EXACT);
-        narrowWeight = whole(random, unit, narrow.layer().weightShape());
-        read = channels(random, everyChannel, direction.readShape(problem));
-        narrowRead = direction == Parts.FORWARD ? sums(read) : read;
         int channels = direction.writtenShape(problem)[1];
         bias = whole(random, unit, channels);
         activation = like.kind() == Activation.Kind.PRELU ? Activation.prelu(powersOfTwo(random, channels)) : like;
+    }
+
+    private static long rowElements(TransposedConvolution layer) {
+        return product(layer.weightShape()) / layer.inChannels();
+    }
+
+    private static int prototypes(TransposedConvolution layer) {
+        boolean large = PROTOTYPES * rowElements(layer) * layer.groups() > MOST_DISTINCT;
+        return Math.min(large ? FEW_PROTOTYPES : PROTOTYPES, layer.inChannels() / layer.groups());
+    }
+
+    /** The weight's different rows. */
+    private Tensor narrowWeight() {
+        if (narrowWeight == null) {
+            narrowWeight =
+                    whole(new SplittableRandom(seed + 1L), unit, narrow.layer().weightShape());
+        }
+        return narrowWeight;
     }
 
     /** Whole numbers in every so many-th channel. */
@@ -170,8 +187,8 @@ final class Exemplar {
 
     /** Returns the work that the result of a problem costs an oracle, by the usual count. */
     static double oracleFlops(Problem problem) {
-        int icPerGroup = problem.layer().inChannels() / problem.layer().groups();
-        return problem.flops() * Math.min(PROTOTYPES, icPerGroup) / icPerGroup;
+        TransposedConvolution layer = problem.layer();
+        return problem.flops() * prototypes(layer) * layer.groups() / layer.inChannels();
     }
 
     Problem problem() {
@@ -180,6 +197,11 @@ final class Exemplar {
 
     /** The input, or the adjoint convolution's: of the output's shape. */
     Tensor read() {
+        if (read == null) {
+            // So long a sum is exact only if most of its terms vanish.
+            int every = (int) Math.ceil(AMPLITUDE * AMPLITUDE * (terms + 2) / EXACT);
+            read = channels(new SplittableRandom(seed + 2L), every, direction.readShape(problem));
+        }
         return read;
     }
 
@@ -194,7 +216,7 @@ final class Exemplar {
 
     /** Puts the weight into that of a layer, which may have more channels of the result; theirs stay what they are. */
     void fillWeight(Tensor target) {
-        repeat(narrowWeight, target, /* batch= */ 1, target.shape()[0]);
+        repeat(narrowWeight(), target, /* batch= */ 1, target.shape()[0]);
     }
 
     /** One value a channel of what is written. */
@@ -259,13 +281,13 @@ final class Exemplar {
         Tensor output = Tensor.zeros(direction.writtenShape(problem));
         if (direction == Parts.FORWARD) {
             try (Backend.PreparedLayer layer =
-                    oracle.prepare(narrow.layer(), narrowWeight, hasBias ? bias : null, activation)) {
-                layer.forward(narrow, narrowRead, hasResidual ? residual() : null, output);
+                    oracle.prepare(narrow.layer(), narrowWeight(), hasBias ? bias : null, activation)) {
+                layer.forward(narrow, sums(read()), hasResidual ? residual() : null, output);
             }
             return output;
         }
         Tensor prototypes = Tensor.zeros(narrow.inputShape());
-        oracle.inputGradient(narrow, read, narrowWeight, null, prototypes);
+        oracle.inputGradient(narrow, read(), narrowWeight(), null, prototypes);
         repeat(prototypes, output, problem.batch(), prototypeOf.length);
         // The channels of one prototype have biases and slopes of their own, so these are not the oracle's.
         int plane = output.elements() / (problem.batch() * prototypeOf.length);
@@ -329,11 +351,15 @@ final class Exemplar {
      * @return the first difference, or empty if there is none
      */
     Optional<String> difference(Tensor expected, Tensor actual) {
-        boolean exact = switch (activation.kind()) {
-            case NONE, RELU, LEAKY_RELU, PRELU, CLAMP -> true;
-            case SIGMOID, TANH, SILU -> false;
+        return difference(expected, actual, problem.toString(), bound(activation));
+    }
+
+    /** How far a device may be off the exact value of a function of an exact sum: by nothing but what exp and tanh may. */
+    static DoubleUnaryOperator bound(Activation activation) {
+        return switch (activation.kind()) {
+            case NONE, RELU, LEAKY_RELU, PRELU, CLAMP -> wanted -> 0;
+            case SIGMOID, TANH, SILU -> Activation::errorBound;
         };
-        return difference(expected, actual, problem.toString(), exact ? wanted -> 0 : Activation::errorBound);
     }
 
     /** As the other, of results that are the same to the bit. */
@@ -341,7 +367,8 @@ final class Exemplar {
         return difference(expected, actual, what, wanted -> 0);
     }
 
-    private static Optional<String> difference(Tensor expected, Tensor actual, String what, DoubleUnaryOperator bound) {
+    /** As the other, of results that are off by no more than a bound for each expected value. */
+    static Optional<String> difference(Tensor expected, Tensor actual, String what, DoubleUnaryOperator bound) {
         FloatBuffer wanted = expected.floats();
         FloatBuffer found = actual.floats();
         for (int i = 0; i < expected.elements(); i++) {

@@ -45,8 +45,9 @@ record WeightGradientTrial(Session session, TransposedConvolution layer, WeightG
                         .enqueue(call, x, gy, gw, variant.of(part).tried(part).steps());
                 call.complete(program);
             }
-            Tensor rows = Slices.resized(blocks.tensor(), 1, elements);
-            Tensor sum = tried.blocks() == 1 ? rows : Parted.sum(rows);
+            Tensor sum = tried.blocks() == 1
+                    ? Slices.outer(blocks.tensor().reshape(Tensor.elementsOf(layer.weightShape())), 0, elements)
+                    : Parted.sum(Slices.resized(blocks.tensor(), 1, elements));
             return exemplar.difference(oracle, operands, sum.reshape(shape));
         }
     }
