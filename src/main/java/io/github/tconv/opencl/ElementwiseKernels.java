@@ -12,18 +12,33 @@ final class ElementwiseKernels implements Elementwise {
     /** Elements that a work-item sums, as those of {@link ChannelBlocks}. */
     private static final int BLOCK = ChannelBlocks.LENGTH;
 
+    static final String ACTIVATE = "activate";
+    static final String ACTIVATION_GRADIENT = "activation_gradient";
+    static final String SLOPE_GRADIENT = "slope_gradient";
+    static final String LOSS = "loss";
+    static final String FINITE = "finite";
+
     private final Session session;
 
     ElementwiseKernels(Session session) {
         this.session = session;
     }
 
-    private Program program(String name, String options) {
+    /** The kernel of an optimizer. */
+    static String name(Optimizer optimizer) {
+        return optimizer instanceof Optimizer.Adam ? "adam" : "sgd";
+    }
+
+    Program program(String name, String options) {
         return session.programs().get(List.of("common", name), options);
     }
 
-    private static String options(Activation activation) {
+    static String options(Activation activation) {
         return LayerConstants.withEpilogue(LayerConstants.ANY, false, false, activation);
+    }
+
+    static String options(Loss loss) {
+        return LayerConstants.ANY + " -DL2=" + (loss == Loss.L2 ? 1 : 0);
     }
 
     /** The slopes on the device; any buffer where there are none, which the kernel does not read then. */
@@ -50,13 +65,13 @@ final class ElementwiseKernels implements Elementwise {
 
     @Override
     public void activate(Activation activation, Operand input, Operand output) {
-        Program program = program("activate", options(activation));
+        Program program = program(ACTIVATE, options(activation));
         Planes planes = Planes.of(activation, input);
         try (Call call = session.call()) {
             DeviceBuffer x = call.operand(input);
             DeviceBuffer slopes = slopes(call, activation, x);
             DeviceBuffer y = call.result(output);
-            try (Kernel kernel = program.kernel("activate")) {
+            try (Kernel kernel = program.kernel(ACTIVATE)) {
                 kernel.with(x)
                         .with(slopes)
                         .with(y)
@@ -70,14 +85,14 @@ final class ElementwiseKernels implements Elementwise {
     @Override
     public void activationGradient(
             Activation activation, Operand input, Operand outputGradient, Operand inputGradient) {
-        Program program = program("activation_gradient", options(activation));
+        Program program = program(ACTIVATION_GRADIENT, options(activation));
         Planes planes = Planes.of(activation, input);
         try (Call call = session.call()) {
             DeviceBuffer x = call.operand(input);
             DeviceBuffer slopes = slopes(call, activation, x);
             DeviceBuffer gy = call.operand(outputGradient);
             DeviceBuffer gx = call.result(inputGradient);
-            try (Kernel kernel = program.kernel("activation_gradient")) {
+            try (Kernel kernel = program.kernel(ACTIVATION_GRADIENT)) {
                 kernel.with(x)
                         .with(slopes)
                         .with(gy)
@@ -91,13 +106,13 @@ final class ElementwiseKernels implements Elementwise {
 
     @Override
     public void slopeGradient(Operand input, Operand outputGradient, Operand slopeGradient) {
-        Program program = program("slope_gradient", LayerConstants.ANY);
+        Program program = program(SLOPE_GRADIENT, LayerConstants.ANY);
         ChannelBlocks blocks = ChannelBlocks.of(input);
         try (Call call = session.call()) {
             DeviceBuffer x = call.operand(input);
             DeviceBuffer gy = call.operand(outputGradient);
             Parted gs = new Parted(session, call, call.result(slopeGradient), blocks.count(), blocks.channels());
-            try (Kernel kernel = program.kernel("slope_gradient")) {
+            try (Kernel kernel = program.kernel(SLOPE_GRADIENT)) {
                 kernel.with(x)
                         .with(gy)
                         .with(gs.target())
@@ -111,7 +126,7 @@ final class ElementwiseKernels implements Elementwise {
 
     @Override
     public void loss(Loss loss, Operand output, Operand target, Operand outputGradient, Operand sum) {
-        Program program = program("loss", LayerConstants.ANY + " -DL2=" + (loss == Loss.L2 ? 1 : 0));
+        Program program = program(LOSS, options(loss));
         int elements = output.elements();
         int blocks = (int) Grid.tiles(elements, BLOCK);
         try (Call call = session.call()) {
@@ -119,7 +134,7 @@ final class ElementwiseKernels implements Elementwise {
             DeviceBuffer t = call.operand(target);
             DeviceBuffer gy = call.result(outputGradient);
             Parted total = new Parted(session, call, call.result(sum), blocks, 1);
-            try (Kernel kernel = program.kernel("loss")) {
+            try (Kernel kernel = program.kernel(LOSS)) {
                 kernel.with(y)
                         .with(t)
                         .with(gy)
@@ -141,7 +156,7 @@ final class ElementwiseKernels implements Elementwise {
             Operand gradient,
             List<? extends Operand> memory,
             Operand moved) {
-        String name = optimizer instanceof Optimizer.Adam ? "adam" : "sgd";
+        String name = name(optimizer);
         Program program = program(name, LayerConstants.ANY);
         try (Call call = session.call();
                 Kernel kernel = program.kernel(name)) {
@@ -173,7 +188,7 @@ final class ElementwiseKernels implements Elementwise {
 
     @Override
     public void finite(List<? extends Operand> tensors, Operand verdicts) {
-        Program program = program("finite", LayerConstants.ANY);
+        Program program = program(FINITE, LayerConstants.ANY);
         try (Call call = session.call()) {
             DeviceBuffer result = call.result(verdicts);
             for (int i = 0; i < tensors.size(); i++) {
@@ -193,7 +208,7 @@ final class ElementwiseKernels implements Elementwise {
     }
 
     private void finite(Program program, DeviceBuffer values, int elements, DeviceBuffer verdicts, int first) {
-        try (Kernel kernel = program.kernel("finite")) {
+        try (Kernel kernel = program.kernel(FINITE)) {
             kernel.with(values)
                     .with(verdicts)
                     .with(BLOCK, elements, first)

@@ -49,7 +49,8 @@ public final class OpenClBackend implements Backend {
         session = new Session(device, ProgramCache.ofUser(), selfCheck, rounding);
         weightGradient = new WeightGradient(session, gradientRules.weightGradient());
         biasGradient = new BiasGradient(session);
-        elementwise = new ElementwiseKernels(session);
+        ElementwiseKernels kernels = new ElementwiseKernels(session);
+        elementwise = selfCheck.isOn() ? new SoundElementwise(session, kernels) : kernels;
         lifetime = new Lifetime(this, "an engine on " + device, Lifetime.Frequency.RARE, () -> true, session::close);
     }
 

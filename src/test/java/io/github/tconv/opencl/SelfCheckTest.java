@@ -15,6 +15,7 @@ import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
 import io.github.tconv.reference.ReferenceBackend;
+import io.github.tconv.verify.ElementwiseContract;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -418,6 +419,56 @@ class SelfCheckTest {
                 assertComputesWeightGradient(backend);
             }
         }
+    }
+
+    /** What stands in the file of each elementwise kernel, and what breaks it there. */
+    private static final Map<String, List<String>> ELEMENTWISE = Map.of(
+            "activate", List.of("= activation(", "= 1.0f + activation("),
+            "activation_gradient", List.of("output_gradient[at] * derivative", "output_gradient[at] + derivative"),
+            "slope_gradient", List.of("two.x + two.y", "two.x - two.y"),
+            "loss", List.of("two.x + two.y", "two.x - two.y"),
+            "adam", List.of("MEAN_FACTOR * m", "MEAN_FACTOR * g"),
+            "sgd", List.of("- RATE * v", "+ RATE * v"),
+            "finite", List.of("max(two.x, two.y)", "two.x"));
+
+    /** Each kernel sound and broken; what callers get is right, on the host and on the device. */
+    @Test
+    void aBrokenElementwiseKernelIsSkippedToo() {
+        try (Engine oracle = Tconv.open("reference")) {
+            for (Device device : TestDevices.usable()) {
+                for (boolean broken : new boolean[] {false, true}) {
+                    warnings.clear();
+                    if (broken) {
+                        breakElementwise();
+                    } else {
+                        KernelSource.alter(unaltered);
+                    }
+                    try (Engine engine = Engine.of(open(device))) {
+                        for (ElementwiseContract.Case work : ElementwiseContract.all()) {
+                            if (work.toString().matches("\\[2, 3, 5] .*|extremes .*|long .*|finite")) {
+                                assertEquals("", work.difference(engine, oracle).orElse(""), "what the caller got");
+                            }
+                        }
+                    }
+                    for (String file : ELEMENTWISE.keySet()) {
+                        assertEquals(
+                                broken,
+                                warnings.stream().anyMatch(said -> said.contains("the kernel " + file + ",")),
+                                () -> file + ": " + warnings);
+                    }
+                    // Eight functions and their gradients, two losses, two steps, the slopes and the look for NaN.
+                    assertEquals(broken ? 22 : 0, warnings.size(), warnings::toString);
+                }
+            }
+        }
+    }
+
+    private static void breakElementwise() {
+        KernelSource.alter((file, text) -> {
+            List<String> bug = ELEMENTWISE.getOrDefault(file, List.of("", ""));
+            assertTrue(text.contains(bug.get(0)), file);
+            return bug.get(0).isEmpty() ? text : text.replace(bug.get(0), bug.get(1));
+        });
     }
 
     @Test
