@@ -43,12 +43,19 @@ interface ForwardRule {
             return PhaseLaneVariant.suiting(problem, processor);
         }
         boolean longSums = layer.oc() >= 2L * processor.lanes() && layer.terms() >= LONG_SUM;
-        if (longSums && WinogradVariant.fits(layer, processor) && WinogradCost.wins(problem.layer(), processor)) {
+        // Both axes of a plane with many channels are better off with channels in the lanes; see the note 0011.
+        boolean minimal = layer.ic() >= MINIMAL_CHANNELS
+                && !(longSums && MinimalVariant.filtersBoth(layer))
+                && MinimalVariant.fits(layer, processor);
+        // On one axis both save the same products, and minimal filtering comes by its weights more cheaply.
+        boolean winograd = longSums
+                && !(minimal && MinimalVariant.filtersEvery(layer))
+                && WinogradVariant.fits(layer, processor)
+                && WinogradCost.wins(problem.layer(), processor);
+        if (winograd) {
             return WinogradVariant.suiting(problem, processor);
         }
-        // Both axes of a plane with many channels are better off with channels in the lanes; see the note 0011.
-        boolean minimal = layer.ic() >= MINIMAL_CHANNELS && !(longSums && MinimalVariant.filtersBoth(layer));
-        if (minimal && MinimalVariant.fits(layer, processor)) {
+        if (minimal) {
             return MinimalVariant.suiting(problem, processor);
         }
         if (longSums || !XLaneVariant.fits(layer, processor)) {

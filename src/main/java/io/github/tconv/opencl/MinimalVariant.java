@@ -62,6 +62,12 @@ final class MinimalVariant implements ForwardVariant {
         return halves(layer.height()) && halves(layer.width());
     }
 
+    /** Whether it filters every axis of a layer of which a phase has several taps, other than the depth. */
+    static boolean filtersEvery(LayerShape layer) {
+        Axis height = layer.height();
+        return halves(layer.width()) && (halves(height) || height.kernel() <= height.stride());
+    }
+
     /** Whether each phase of an axis has two taps, of neighbours. */
     private static boolean halves(Axis axis) {
         return axis.kernel() == 2 * axis.stride() && axis.dilation() == 1;
