@@ -54,8 +54,10 @@ final class Programs implements AutoCloseable {
     /** The name of the thread that compiles in the background, and runs there what it compiled. */
     static final String BACKGROUND = "tconv-compiler";
 
-    /** Long enough that a program of one call ends before it. */
-    private static final long LATER_MILLIS = 500;
+    /** Without a call for so long a session is at rest. A program of one call ends before it. */
+    private static final long REST_MILLIS = 1000;
+    /** How long a session that has no rest is spared a compiler beside its calls. */
+    private static final long MOST_MILLIS = 30_000;
 
     private final Device device;
     private final cl_context context;
@@ -64,6 +66,7 @@ final class Programs implements AutoCloseable {
     private final Map<String, CompletableFuture<Program>> programs = new ConcurrentHashMap<>();
     private final Set<Program> ran = ConcurrentHashMap.newKeySet();
     private final Set<String> wanted = ConcurrentHashMap.newKeySet();
+    private volatile long lastCall = System.nanoTime();
     private final ScheduledThreadPoolExecutor background = new ScheduledThreadPoolExecutor(1, task -> {
         Thread thread = new Thread(task, BACKGROUND);
         thread.setDaemon(true);
@@ -126,9 +129,29 @@ final class Programs implements AutoCloseable {
         }
     }
 
-    /** Has something compiled in the background a little later, if the session is still open then. */
+    /** Notes that the session is not at rest. */
+    void noteCall() {
+        lastCall = System.nanoTime();
+    }
+
+    /**
+     * Has something compiled in the background once the session is at rest, or has not been for long: on a processor a
+     * compiler takes the threads of the calls. Not if it is closed before.
+     */
     void later(Runnable compilation) {
-        inBackground(LATER_MILLIS, compilation);
+        atRest(REST_MILLIS, System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(MOST_MILLIS), compilation);
+    }
+
+    private void atRest(long delay, long latest, Runnable compilation) {
+        inBackground(delay, () -> {
+            long now = System.nanoTime();
+            long rested = TimeUnit.NANOSECONDS.toMillis(now - lastCall);
+            if (rested >= REST_MILLIS || now - latest >= 0) {
+                compilation.run();
+            } else {
+                atRest(REST_MILLIS - rested, latest, compilation);
+            }
+        });
     }
 
     private void inBackground(long delay, Runnable task) {

@@ -68,28 +68,42 @@ final class ReadyTiles {
     }
 
     /**
-     * Compiles tiles for few and for many positions a little later, so that a new size never has to do with one that is
-     * far from its own. They are few: most sizes share theirs.
+     * Compiles tiles for few and for many positions later, while no calls are made, so that a new size never has to do with
+     * one that is far from its own. They are few: most sizes share theirs.
      */
     void prefetchOthers(Launch first) {
+        prefetchOthers(first, 0);
+    }
+
+    private void prefetchOthers(Launch first, int begin) {
         session.programs().later(() -> {
-            int rank = first.problem().layer().rank();
-            for (int positions : OTHER_SIZES) {
-                int[] size = new int[rank];
-                Arrays.fill(size, (int) Math.round(Math.pow(positions, 1.0 / rank)));
-                try {
-                    Problem problem = first.problem().layer().problem(1, size);
-                    Recipe known = first.recipe();
-                    Recipe other = programs.recipe(known.variant(), problem.asRank3(), known.hasResidual());
-                    // With what is there, nothing is left to compile.
-                    if (!launches.containsKey(other.options())) {
-                        prefetch(other, problem);
-                    }
-                } catch (IllegalArgumentException e) {
-                    LOG.log(System.Logger.Level.DEBUG, "a layer has no problem of some size", e);
+            for (int i = begin; i < OTHER_SIZES.length && layerIsOpen.getAsBoolean(); i++) {
+                if (prefetchOther(first, OTHER_SIZES[i])) {
+                    prefetchOthers(first, i + 1);
+                    return;
                 }
             }
         });
+    }
+
+    /** Has the tile for so many positions compiled; false where it is there, or there is none. */
+    private boolean prefetchOther(Launch first, int positions) {
+        int rank = first.problem().layer().rank();
+        int[] size = new int[rank];
+        Arrays.fill(size, (int) Math.round(Math.pow(positions, 1.0 / rank)));
+        try {
+            Problem problem = first.problem().layer().problem(1, size);
+            Recipe known = first.recipe();
+            Recipe other = programs.recipe(known.variant(), problem.asRank3(), known.hasResidual());
+            if (launches.containsKey(other.options())) {
+                return false;
+            }
+            prefetch(other, problem);
+            return true;
+        } catch (IllegalArgumentException e) {
+            LOG.log(System.Logger.Level.DEBUG, "a layer has no problem of some size", e);
+            return false;
+        }
     }
 
     /** Has a tile compiled in the background and run once, since some drivers compile fully only then. */

@@ -132,6 +132,7 @@ final class Session implements AutoCloseable {
 
     /** Begins an operation. */
     Call call() {
+        programs.noteCall();
         Call call;
         synchronized (idleCalls) {
             call = idleCalls.poll();

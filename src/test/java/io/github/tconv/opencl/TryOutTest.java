@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DynamicTest;
@@ -27,13 +28,50 @@ class TryOutTest {
         Calls.intercept((call, bytes) -> {});
     }
 
-    @TestFactory
-    Stream<DynamicTest> theMemoryHasTheShapesOfTheDirection() {
+    private static Stream<Device> compilingAhead() {
         return TestDevices.usable().stream()
                 // Nothing is compiled ahead on a simulator.
                 .filter(device -> !device.info().isSimulator())
                 // The plain kernel has one tile, which is there.
-                .filter(device -> !(ForwardRule.standard().choose(CALLED.asRank3(), device) instanceof PlainVariant))
+                .filter(device -> !(ForwardRule.standard().choose(CALLED.asRank3(), device) instanceof PlainVariant));
+    }
+
+    /** While calls follow each other no tile is compiled beside them, and once they cease, one is. */
+    @TestFactory
+    Stream<DynamicTest> callsAreNotDisturbed() {
+        return compilingAhead().map(device -> DynamicTest.dynamicTest(device.toString(), () -> compilesAtRest(device)));
+    }
+
+    private static void compilesAtRest(Device device) throws InterruptedException {
+        AtomicLong lastCall = new AtomicLong();
+        List<Long> rests = new CopyOnWriteArrayList<>();
+        CountDownLatch compiled = new CountDownLatch(1);
+        Calls.intercept((call, bytes) -> {
+            if (call.equals("clBuildProgram")
+                    && Thread.currentThread().getName().equals(Programs.BACKGROUND)) {
+                rests.add(System.nanoTime() - lastCall.get());
+                compiled.countDown();
+            }
+        });
+        Tensor weight = Tensor.zeros(CALLED.layer().weightShape());
+        try (OpenClBackend backend = new OpenClBackend(device, ForwardRule.standard());
+                PreparedForward layer =
+                        backend.prepare(Parts.FORWARD, CALLED.layer(), weight, null, Activation.none())) {
+            Tensor read = Tensor.zeros(CALLED.inputShape());
+            Tensor written = Tensor.zeros(CALLED.outputShape());
+            for (int i = 0; i < 40; i++) {
+                lastCall.set(System.nanoTime());
+                layer.forward(CALLED, read, null, written);
+                Thread.sleep(50);
+            }
+            assertTrue(compiled.await(5, TimeUnit.MINUTES), "compiled in the background");
+        }
+        rests.forEach(rest -> assertTrue(rest >= TimeUnit.SECONDS.toNanos(1), () -> "after nanoseconds: " + rests));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> theMemoryHasTheShapesOfTheDirection() {
+        return compilingAhead()
                 .flatMap(device -> Stream.of(Parts.values())
                         .map(direction ->
                                 DynamicTest.dynamicTest(direction + " on " + device, () -> tryOut(device, direction))));
