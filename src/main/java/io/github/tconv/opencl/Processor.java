@@ -17,7 +17,7 @@ record Processor(int lanes, int registers, int threads, long localBytes, boolean
         return registers - 4;
     }
 
-    /** Its second-level cache, which PoCL gives as local memory; others give what fits every cache. */
+    /** Its second-level cache, which PoCL gives as local memory; others, and where caches are hidden, what fits them all. */
     long cacheBytes() {
         return Math.min(Math.max(localBytes, LEAST_CACHE), 2 * LEAST_CACHE);
     }
@@ -25,15 +25,16 @@ record Processor(int lanes, int registers, int threads, long localBytes, boolean
     /**
      * Cycles that a vector from the last cache is waited for, however early it is asked for: none on a Zen 4, whose cores
      * share that cache by eight. Processors with a larger second-level cache have it because the last one is far: 8.5 on
-     * a Xeon with 2 MiB.
+     * a Xeon with 2 MiB. Where a virtual machine hides the caches, its own tables of pages add to every way.
      */
     double farWait() {
-        return localBytes > LEAST_CACHE ? 8.5 : 0;
+        boolean hidden = lanes >= 16 && localBytes < LEAST_CACHE;
+        return hidden || localBytes > LEAST_CACHE ? 8.5 : 0;
     }
 
     /** The same with a last cache that is near. */
     Processor withNearCache() {
-        return new Processor(lanes, registers, threads, Math.min(localBytes, LEAST_CACHE), prefetches);
+        return new Processor(lanes, registers, threads, LEAST_CACHE, prefetches);
     }
 
     static Processor of(Device device) {
