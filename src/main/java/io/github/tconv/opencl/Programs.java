@@ -14,6 +14,7 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jocl.CL;
 import org.jocl.CLException;
@@ -136,20 +137,27 @@ final class Programs implements AutoCloseable {
 
     /**
      * Has something compiled in the background once the session is at rest, or has not been for long: on a processor a
-     * compiler takes the threads of the calls. Not if it is closed before.
+     * compiler takes the threads of the calls. Not if the session is closed before.
+     *
+     * @param stillWanted asked now and then meanwhile; nothing is compiled once it is false
+     * @param compilation what to do
      */
-    void later(Runnable compilation) {
-        atRest(REST_MILLIS, System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(MOST_MILLIS), compilation);
+    void later(BooleanSupplier stillWanted, Runnable compilation) {
+        long latest = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(MOST_MILLIS);
+        atRest(REST_MILLIS, latest, stillWanted, compilation);
     }
 
-    private void atRest(long delay, long latest, Runnable compilation) {
+    private void atRest(long delay, long latest, BooleanSupplier stillWanted, Runnable compilation) {
         inBackground(delay, () -> {
             long now = System.nanoTime();
             long rested = TimeUnit.NANOSECONDS.toMillis(now - lastCall);
+            if (!stillWanted.getAsBoolean()) {
+                return;
+            }
             if (rested >= REST_MILLIS || now - latest >= 0) {
                 compilation.run();
             } else {
-                atRest(REST_MILLIS - rested, latest, compilation);
+                atRest(REST_MILLIS - rested, latest, stillWanted, compilation);
             }
         });
     }

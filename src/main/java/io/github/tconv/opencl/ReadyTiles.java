@@ -76,8 +76,8 @@ final class ReadyTiles {
     }
 
     private void prefetchOthers(Launch first, int begin) {
-        session.programs().later(() -> {
-            for (int i = begin; i < OTHER_SIZES.length && layerIsOpen.getAsBoolean(); i++) {
+        session.programs().later(layerIsOpen, () -> {
+            for (int i = begin; i < OTHER_SIZES.length; i++) {
                 if (prefetchOther(first, OTHER_SIZES[i])) {
                     prefetchOthers(first, i + 1);
                     return;
