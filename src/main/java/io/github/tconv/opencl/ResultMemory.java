@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Programs that drop their results make so little garbage that nothing is ever collected. Where some blocks are out, a
  * collection is therefore asked for, as the JDK does where its direct memory is used up. Where that would take too much
- * of the time, or finds nothing, there is another block instead, and in the end ordinary new memory.
+ * of the time, and more than new memory for all that the last one found, or where it finds nothing, there is another
+ * block instead, and in the end ordinary new memory.
  */
 final class ResultMemory implements AutoCloseable {
     /** Below, new memory costs less than the two commands that make a view. */
@@ -26,13 +27,21 @@ final class ResultMemory implements AutoCloseable {
     private static final long MOST_BYTES =
             Math.min(1L << 30, Runtime.getRuntime().maxMemory() / 4);
     /** Beyond this much, and so many blocks, a collection is tried before there is another block. */
-    private static final long FREE_BYTES = 128 << 20;
+    private static final long FREE_BYTES = 32 << 20;
 
     private static final int FREE_BLOCKS = 4;
+    /** The same where Java's heap has more than {@link #SMALL_HEAP} in use, so that a collection may be dear. */
+    private static final long FREE_BYTES_LARGE_HEAP = 128 << 20;
+
+    private static final long SMALL_HEAP = 256 << 20;
     /** Sizes that differ by less share blocks. */
     private static final long GRAIN_BYTES = 64 << 10;
     /** The share of the time that collections may take that are asked for here: one in so many. */
     private static final int COLLECTION_SHARE = 10;
+    /** How much a collection must save to be worth more of the time: twice what it takes. */
+    private static final int COLLECTION_GAIN = 2;
+    /** Before that, for so many blocks that the last one found there is another block, so that fewer are needed. */
+    private static final int FOUND_A_BLOCK = 4;
     /** How long the collector's finds may be on their way here. */
     private static final long DELIVERY_MILLIS = 20;
 
@@ -49,6 +58,13 @@ final class ResultMemory implements AutoCloseable {
 
     private long collectionNanos;
     private long collectionEnd = System.nanoTime();
+    /** Blocks that came back since the last collection began, and blocks made since. */
+    private int found;
+
+    private int made;
+    /** What a byte of the last block took to make. */
+    private double nanosPerByte;
+
     private boolean closed;
 
     /** Memory and the buffer over it. */
@@ -87,7 +103,7 @@ final class ResultMemory implements AutoCloseable {
         }
         long whole = (size + GRAIN_BYTES - 1) / GRAIN_BYTES * GRAIN_BYTES;
         Block block = find(whole);
-        if (block == null && enoughAreOut(whole) && collectionPays()) {
+        if (block == null && enoughAreOut(whole) && collectionPays(whole)) {
             collect();
             block = await(whole);
         }
@@ -115,7 +131,9 @@ final class ResultMemory implements AutoCloseable {
     }
 
     private synchronized boolean enoughAreOut(long whole) {
-        return bytes + whole > Math.max(FREE_BYTES, FREE_BLOCKS * whole);
+        Runtime java = Runtime.getRuntime();
+        boolean small = java.totalMemory() - java.freeMemory() <= SMALL_HEAP;
+        return bytes + whole > Math.max(small ? FREE_BYTES : FREE_BYTES_LARGE_HEAP, FREE_BLOCKS * whole);
     }
 
     /** Makes another block, in place of idle ones of other sizes if need be. */
@@ -126,7 +144,10 @@ final class ResultMemory implements AutoCloseable {
         if (closed || bytes + whole > MOST_BYTES) {
             return null;
         }
+        long start = System.nanoTime();
         Block block = new Block(whole);
+        nanosPerByte = (double) (System.nanoTime() - start) / whole;
+        made++;
         blocks.add(block);
         bytes += whole;
         return block;
@@ -151,12 +172,19 @@ final class ResultMemory implements AutoCloseable {
         return block;
     }
 
-    private synchronized boolean collectionPays() {
-        return System.nanoTime() - collectionEnd >= COLLECTION_SHARE * collectionNanos;
+    private synchronized boolean collectionPays(long whole) {
+        boolean rare = System.nanoTime() - collectionEnd >= COLLECTION_SHARE * collectionNanos;
+        boolean enoughWereMade = bytes + whole > MOST_BYTES || made * FOUND_A_BLOCK >= found;
+        boolean cheap = found * nanosPerByte * whole >= (double) COLLECTION_GAIN * collectionNanos;
+        return rare || (enoughWereMade && cheap);
     }
 
     private void collect() {
         long start = System.nanoTime();
+        synchronized (this) {
+            found = 0;
+            made = 0;
+        }
         System.gc();
         synchronized (this) {
             collectionEnd = System.nanoTime();
@@ -167,6 +195,7 @@ final class ResultMemory implements AutoCloseable {
     private synchronized void giveBack(Block block) {
         if (!closed) {
             idle.add(block);
+            found++;
             notifyAll();
         }
     }
