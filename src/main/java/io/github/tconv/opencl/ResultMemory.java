@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class ResultMemory implements AutoCloseable {
     /** Below, new memory costs less than the two commands that make a view. */
-    static final long LEAST_BYTES = 1 << 20;
+    static final long LEAST_BYTES = 256 << 10;
     /** All blocks together, of one engine. */
     private static final long MOST_BYTES =
             Math.min(1L << 30, Runtime.getRuntime().maxMemory() / 4);
