@@ -47,7 +47,8 @@ record SeededBug(String name, String rule, String file, String text, String repl
         List<SeededBug> bugs = new ArrayList<>();
         Map<String, String> fields = new HashMap<>();
         try (InputStream in = SeededBug.class.getResourceAsStream("/seeded-bugs.txt")) {
-            String text = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+            // An empty line ends a bug, the last one too.
+            String text = new String(in.readAllBytes(), StandardCharsets.UTF_8) + "\n\n";
             for (String line :
                     text.lines().filter(line -> !line.startsWith("#")).toList()) {
                 int colon = line.indexOf(": ");
