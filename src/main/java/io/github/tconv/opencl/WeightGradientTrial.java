@@ -46,7 +46,7 @@ record WeightGradientTrial(Session session, TransposedConvolution layer, WeightG
                 call.complete(program);
             }
             Tensor sum = tried.blocks() == 1
-                    ? Slices.outer(blocks.tensor().reshape(Tensor.elementsOf(layer.weightShape())), 0, elements)
+                    ? Slices.outer(blocks.tensor().reshape(blocks.tensor().elements()), 0, elements)
                     : Parted.sum(Slices.resized(blocks.tensor(), 1, elements));
             return exemplar.difference(oracle, operands, sum.reshape(shape));
         }
