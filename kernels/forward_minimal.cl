@@ -78,17 +78,22 @@ typedef float4 half_lanes;
 typedef half_lanes half_lanes_unaligned __attribute__((aligned(4)));
 #define HALF_AT(pointer) (*(__local half_lanes_unaligned*)(pointer))
 
-// One work-item packs the weights of an input channel in a slice for a chunk of output channels, reading each but once from
-// afar. ND-range: (IC / GROUPS, KD, GROUPS * OC_CHUNKS).
+// Stores the components of the width of a phase's two taps: EVEN has both, FORTH the first, BACK the second.
+FLATTENED void pack_components(__global float* to, const float2 taps) {
+    to[EVEN * PACKED_COMPONENT] = taps.s0 + taps.s1;
+    to[FORTH * PACKED_COMPONENT] = -taps.s0;
+    to[BACK * PACKED_COMPONENT] = taps.s1;
+}
+
+// One work-item packs the weights of an input channel in a slice for a chunk of output channels, reading each but once.
+// ND-range: (IC / GROUPS, KD, GROUPS * OC_CHUNKS).
 __kernel void minimal_pack(__global const float* restrict weight, __global float* restrict packed) {
     const int ic = (int)get_global_id(0);
     const int kd = (int)get_global_id(1);
     const int group = (int)get_global_id(2) / OC_CHUNKS;
     const int first_ocg = REMAINDER((int)get_global_id(2), OC_CHUNKS, group) * OC_CHUNK;
     __global float* const channel = packed + (get_global_id(2) * KD + kd) * (size_t)PACKED_KD + ic * MP;
-    for (int component = 0; component < ROW_PARTS * 3; component++) {
-        const int part_h = component / 3;
-        const int part_w = REMAINDER(component, 3, part_h);
+    for (int tap_h = 0; tap_h < (MINIMAL_H ? 1 : KH); tap_h++) {
         for (int product = 0; product < PRODUCT_TILES * MP; product++) {
             const int tile = product / MP;
             const int row = product / SW;
@@ -96,27 +101,25 @@ __kernel void minimal_pack(__global const float* restrict weight, __global float
             const int oc = row / PHASES_H;
             const int rh = REMAINDER(row, PHASES_H, oc);
             const int ocg = first_ocg + oc;
-            float sum = 0.0f;
+            float2 first = (float2)(0.0f);
+            float2 second = (float2)(0.0f);
             if (product < PRODUCTS && ocg < OC_PER_GROUP) {
                 const int kw = FIRST_TAP(rw, SW, PW);
-                const int kh = MINIMAL_H ? FIRST_TAP(rh, SH, PH) : part_h;
-                for (int h = 0; h < (MINIMAL_H ? 2 : 1); h++) {
-                    // EVEN has both taps, FORTH the first, BACK the second.
-                    if (MINIMAL_H && part_h == (h == 0 ? BACK : FORTH)) {
-                        continue;
-                    }
-                    for (int w = 0; w < 2; w++) {
-                        if (part_w == (w == 0 ? BACK : FORTH)) {
-                            continue;
-                        }
-                        const float tap =
-                                weight[WEIGHT_AT(group * IC_PER_GROUP + ic, ocg, kd, kh + h * SH, kw + w * SW)];
-                        const bool negative = (part_w == FORTH) != (MINIMAL_H && part_h == FORTH);
-                        sum += negative ? -tap : tap;
-                    }
+                const int kh = MINIMAL_H ? FIRST_TAP(rh, SH, PH) : tap_h;
+                __global const float* const from = weight + WEIGHT_AT(group * IC_PER_GROUP + ic, ocg, kd, kh, kw);
+                first = (float2)(from[0], from[SW]);
+                if (MINIMAL_H) {
+                    second = (float2)(from[SH * KW], from[SH * KW + SW]);
                 }
             }
-            channel[component * PACKED_COMPONENT + tile * PACKED_TILE + REMAINDER(product, MP, tile)] = sum;
+            __global float* const to = channel + tile * PACKED_TILE + REMAINDER(product, MP, tile);
+            if (MINIMAL_H) {
+                pack_components(to + EVEN * 3 * PACKED_COMPONENT, first + second);
+                pack_components(to + FORTH * 3 * PACKED_COMPONENT, -first);
+                pack_components(to + BACK * 3 * PACKED_COMPONENT, second);
+            } else {
+                pack_components(to + tap_h * 3 * PACKED_COMPONENT, first);
+            }
         }
     }
 }
