@@ -35,6 +35,9 @@ final class Ledger {
     /** Some thousands of entries; the oldest go first. */
     static final int MOST_BYTES = 1 << 20;
 
+    /** The library's version, for what another one would find out anew; not known of classes that are in no jar. */
+    static final String VERSION = String.valueOf(Ledger.class.getPackage().getImplementationVersion());
+
     private static final Pattern CELL = Pattern.compile("[ -~]+");
 
     private final PrivateFolder folder;

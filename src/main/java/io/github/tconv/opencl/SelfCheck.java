@@ -13,8 +13,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Programs prove themselves before they compute for a caller: the first time one is used on this machine it computes a
  * small problem of its layer, and the result is compared with an oracle's. The verdict is remembered in the user's
- * folder for caches, under all that the program depends on: device, driver, source and options. One that is wrong is
- * said once in every process, and whoever asked takes another.
+ * folder for caches, under all that the program depends on: device, driver, source and options; and under the library's
+ * version, as the next one may try more. One that is wrong is said once in every process, and whoever asked takes
+ * another.
  *
  * <p>Thread-safe.
  */
@@ -94,7 +95,7 @@ final class SelfCheck {
         if (right == null) {
             return true;
         }
-        String key = program.cacheKey().substring(0, KEY_DIGITS);
+        String key = program.cacheKey().substring(0, KEY_DIGITS) + ' ' + Ledger.VERSION;
         String known = verdicts.get(key);
         if (known == null) {
             // A trial that another thread began is waited for.

@@ -136,7 +136,6 @@ final class Tuning {
     /** Names device, driver and library by a hash, and then says for a reader's eye which device it was. */
     private static String key(Device device) {
         DeviceInfo info = device.info();
-        String version = String.valueOf(Tuning.class.getPackage().getImplementationVersion());
         String hash = Ledger.hash(
                 info.platform(),
                 info.name(),
@@ -144,7 +143,7 @@ final class Tuning {
                 info.driver(),
                 info.type().name(),
                 String.valueOf(info.computeUnits()),
-                version);
+                Ledger.VERSION);
         String name = info.name().toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-");
         return "%s %s ".formatted(hash.substring(0, 16), name);
     }
