@@ -123,17 +123,17 @@ record BatchShare(LayerShape layer, Tile tile, int inTiles, int outTiles, int ta
 
     /** The constants of {@code batches.cl}, and the register tiles of input channels. */
     String constants() {
-        return " -DOCT=%d -DKWC=%d -DIT=%d -DOT=%d -DTAP_D=%d -DTAP_H=%d -DSEG=%d -DRY=%d -DIMGS=%d"
-                .formatted(
-                        tile.outputs,
-                        tile.taps,
-                        inTiles,
-                        outTiles,
-                        tapDepth,
-                        tapHeight,
-                        cut.segment(),
-                        cut.rows(),
-                        cut.images());
+        return new Defines()
+                .with("OCT", tile.outputs)
+                .with("KWC", tile.taps)
+                .with("IT", inTiles)
+                .with("OT", outTiles)
+                .with("TAP_D", tapDepth)
+                .with("TAP_H", tapHeight)
+                .with("SEG", cut.segment())
+                .with("RY", cut.rows())
+                .with("IMGS", cut.images())
+                .toString();
     }
 
     /** The one step of a variant. */

@@ -78,7 +78,11 @@ final class ChannelLaneVariant implements ForwardVariant {
 
     @Override
     public String constants() {
-        return " -DLANES=%d -DV=%d -DPREFETCH=%d".formatted(processor.lanes(), vectors, processor.prefetches() ? 1 : 0);
+        return new Defines()
+                .with("LANES", processor.lanes())
+                .with("V", vectors)
+                .with("PREFETCH", processor.prefetches())
+                .toString();
     }
 
     private long outTiles() {
@@ -142,8 +146,12 @@ final class ChannelLaneVariant implements ForwardVariant {
         @Override
         public String constants() {
             long weightBytes = layer.taps() * layer.ic() * processor.lanes() * vectors * Float.BYTES;
-            return " -DROWS=%d -DP=%d -DPHASES=%d -DPHASE_FASTEST=%d"
-                    .formatted(rows, positions, phases, weightBytes <= CACHED_WEIGHT_BYTES ? 1 : 0);
+            return new Defines()
+                    .with("ROWS", rows)
+                    .with("P", positions)
+                    .with("PHASES", phases)
+                    .with("PHASE_FASTEST", weightBytes <= CACHED_WEIGHT_BYTES)
+                    .toString();
         }
 
         @Override

@@ -38,7 +38,7 @@ final class ElementwiseKernels implements Elementwise {
     }
 
     static String options(Loss loss) {
-        return LayerConstants.ANY + " -DL2=" + (loss == Loss.L2 ? 1 : 0);
+        return new Defines(LayerConstants.ANY).with("L2", loss == Loss.L2).toString();
     }
 
     /** The slopes on the device; any buffer where there are none, which the kernel does not read then. */

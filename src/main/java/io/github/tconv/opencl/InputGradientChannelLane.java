@@ -87,8 +87,13 @@ final class InputGradientChannelLane implements ForwardVariant {
 
     @Override
     public String constants() {
-        return " -DLANES=%d -DSHUFFLE=1 -DV=%d -DOC_BLOCK=%d -DROW_PARTS=%d"
-                .formatted(processor.lanes(), vectors, outBlock, sumsRows(layer, outBlock) ? 1 : 0);
+        return new Defines()
+                .with("LANES", processor.lanes())
+                .with("SHUFFLE", 1)
+                .with("V", vectors)
+                .with("OC_BLOCK", outBlock)
+                .with("ROW_PARTS", sumsRows(layer, outBlock))
+                .toString();
     }
 
     private int channelTile() {
@@ -266,8 +271,15 @@ final class InputGradientChannelLane implements ForwardVariant {
             while (unrolled > 1 && (width % unrolled != 0 || unrolled * rows * positions * vectors > UNROLLED)) {
                 unrolled--;
             }
-            return " -DROWS=%d -DP=%d -DXT=%d -DRY=%d -DIMGS=%d -DIT=%d -DKW_UNROLL=%d"
-                    .formatted(rows, positions, rowTiles, itemRows, images, channelTiles, unrolled);
+            return new Defines()
+                    .with("ROWS", rows)
+                    .with("P", positions)
+                    .with("XT", rowTiles)
+                    .with("RY", itemRows)
+                    .with("IMGS", images)
+                    .with("IT", channelTiles)
+                    .with("KW_UNROLL", unrolled)
+                    .toString();
         }
 
         @Override

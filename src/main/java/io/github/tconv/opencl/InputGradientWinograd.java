@@ -183,8 +183,11 @@ final class InputGradientWinograd implements ForwardVariant {
     }
 
     private static String whole(String name, Axis axis) {
-        return " -DWHOLE_K%s=%d -DWHOLE_S%s=%d -DWHOLE_P%s=%d"
-                .formatted(name, axis.kernel(), name, axis.stride(), name, axis.padBegin());
+        return new Defines()
+                .with("WHOLE_K" + name, axis.kernel())
+                .with("WHOLE_S" + name, axis.stride())
+                .with("WHOLE_P" + name, axis.padBegin())
+                .toString();
     }
 
     @Override

@@ -76,12 +76,13 @@ final class InputGradientXLane implements ForwardVariant {
 
     @Override
     public String constants() {
-        return " -DLANES=%d -DMR=%d -DOC_BLOCK=%d -DROW_PARTS=%d -DSHUFFLE=1"
-                .formatted(
-                        processor.lanes(),
-                        inTile,
-                        outBlock,
-                        InputGradientChannelLane.sumsRows(layer, outBlock) ? 1 : 0);
+        return new Defines()
+                .with("LANES", processor.lanes())
+                .with("MR", inTile)
+                .with("OC_BLOCK", outBlock)
+                .with("ROW_PARTS", InputGradientChannelLane.sumsRows(layer, outBlock))
+                .with("SHUFFLE", 1)
+                .toString();
     }
 
     private int channelTiles() {
@@ -186,8 +187,13 @@ final class InputGradientXLane implements ForwardVariant {
                     && canShorten(unrolled, period)) {
                 unrolled = shorter(unrolled, period);
             }
-            return " -DNV=%d -DXT=%d -DRY=%d -DIT=%d -DKW_UNROLL=%d"
-                    .formatted(vectors, rowTiles, rows, channelTiles, unrolled);
+            return new Defines()
+                    .with("NV", vectors)
+                    .with("XT", rowTiles)
+                    .with("RY", rows)
+                    .with("IT", channelTiles)
+                    .with("KW_UNROLL", unrolled)
+                    .toString();
         }
 
         private boolean canShorten(int unrolled, int period) {

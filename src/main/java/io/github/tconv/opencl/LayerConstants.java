@@ -23,22 +23,22 @@ final class LayerConstants {
 
     /** Returns the options for a layer of rank 3. */
     static String of(TransposedConvolution layer) {
-        StringBuilder options = new StringBuilder(LANGUAGE);
-        define(options, "IC", layer.inChannels());
-        define(options, "OC", layer.outChannels());
-        define(options, "GROUPS", layer.groups());
+        Defines options = new Defines(LANGUAGE)
+                .with("IC", layer.inChannels())
+                .with("OC", layer.outChannels())
+                .with("GROUPS", layer.groups());
         for (int a = 0; a < AXES.length; a++) {
             Axis axis = layer.axes().get(a);
-            define(options, "K" + AXES[a], axis.kernel());
-            define(options, "S" + AXES[a], axis.stride());
-            define(options, "D" + AXES[a], axis.dilation());
-            define(options, "P" + AXES[a], axis.padBegin());
+            options.with("K" + AXES[a], axis.kernel())
+                    .with("S" + AXES[a], axis.stride())
+                    .with("D" + AXES[a], axis.dilation())
+                    .with("P" + AXES[a], axis.padBegin());
         }
         return options.toString();
     }
 
     static String withBias(String options, boolean hasBias) {
-        return options + " -DHAS_BIAS=" + (hasBias ? 1 : 0);
+        return new Defines(options).with("HAS_BIAS", hasBias).toString();
     }
 
     /** Adds what the forward kernels do while they store. */
@@ -82,9 +82,5 @@ final class LayerConstants {
             rank3.outputSize(1),
             rank3.outputSize(2)
         };
-    }
-
-    private static void define(StringBuilder options, String name, int value) {
-        options.append(" -D").append(name).append('=').append(value);
     }
 }

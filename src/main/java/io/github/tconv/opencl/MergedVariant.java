@@ -122,7 +122,11 @@ final class MergedVariant implements ForwardVariant {
 
     @Override
     public String constants() {
-        return " -DLANES=%d -DMERGED_OC=%d -DSPLIT=%d".formatted(LANES, channels, split);
+        return new Defines()
+                .with("LANES", LANES)
+                .with("MERGED_OC", channels)
+                .with("SPLIT", split)
+                .toString();
     }
 
     @Override
@@ -164,7 +168,7 @@ final class MergedVariant implements ForwardVariant {
 
         @Override
         public String constants() {
-            return " -DPOINTS=" + points;
+            return new Defines().with("POINTS", points).toString();
         }
 
         @Override

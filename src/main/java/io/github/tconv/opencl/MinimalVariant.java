@@ -156,14 +156,15 @@ final class MinimalVariant implements ForwardVariant {
 
     @Override
     public String constants() {
-        return " -DLANES=%d -DMINIMAL_H=%d -DOC_CHUNK=%d -DMP=%d -DIC_BLOCK=%d -DPREFETCH=%d -DSHUFFLE=1"
-                .formatted(
-                        processor.lanes(),
-                        minimalHeight() ? 1 : 0,
-                        outChunk,
-                        products,
-                        inBlock,
-                        processor.prefetches() ? 1 : 0);
+        return new Defines()
+                .with("LANES", processor.lanes())
+                .with("MINIMAL_H", minimalHeight())
+                .with("OC_CHUNK", outChunk)
+                .with("MP", products)
+                .with("IC_BLOCK", inBlock)
+                .with("PREFETCH", processor.prefetches())
+                .with("SHUFFLE", 1)
+                .toString();
     }
 
     @Override
@@ -421,7 +422,11 @@ final class MinimalVariant implements ForwardVariant {
 
         @Override
         public String constants() {
-            return " -DNV=%d -DXT=%d -DRY=%d".formatted(vectors, pairs, rows);
+            return new Defines()
+                    .with("NV", vectors)
+                    .with("XT", pairs)
+                    .with("RY", rows)
+                    .toString();
         }
 
         @Override

@@ -96,7 +96,12 @@ public final class PeakFma implements AutoCloseable {
     }
 
     private double burst() {
-        Program program = session.programs().get(List.of("peak_fma"), LayerConstants.LANGUAGE + " -DLANES=" + lanes);
+        Program program = session.programs()
+                .get(
+                        List.of("peak_fma"),
+                        new Defines(LayerConstants.LANGUAGE)
+                                .with("LANES", lanes)
+                                .toString());
         long start = System.nanoTime();
         try (Call call = session.call()) {
             DeviceBuffer result = call.result(values);

@@ -71,7 +71,11 @@ final class PhaseLaneVariant implements ForwardVariant {
 
     @Override
     public String constants() {
-        return " -DLANES=%d -DMR=%d -DSLOTS=%d".formatted(processor.lanes(), outTile, slots());
+        return new Defines()
+                .with("LANES", processor.lanes())
+                .with("MR", outTile)
+                .with("SLOTS", slots())
+                .toString();
     }
 
     @Override
@@ -209,7 +213,11 @@ final class PhaseLaneVariant implements ForwardVariant {
 
         @Override
         public String constants() {
-            return " -DQT=%d -DRY=%d -DPHASE_CHUNK=%d".formatted(points, rows, phases);
+            return new Defines()
+                    .with("QT", points)
+                    .with("RY", rows)
+                    .with("PHASE_CHUNK", phases)
+                    .toString();
         }
 
         @Override

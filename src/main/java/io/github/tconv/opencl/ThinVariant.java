@@ -60,7 +60,7 @@ final class ThinVariant implements ForwardVariant {
 
     @Override
     public String constants() {
-        return " -DTHIN_OC=" + channels;
+        return new Defines().with("THIN_OC", channels).toString();
     }
 
     @Override
@@ -109,7 +109,12 @@ final class ThinVariant implements ForwardVariant {
 
         @Override
         public String constants() {
-            return " -DTHIN_Y=%d -DTHIN_X=%d -DTHIN_SPAN=%d -DTHIN_ROWS=%d".formatted(rows, columns, span, rowLanes);
+            return new Defines()
+                    .with("THIN_Y", rows)
+                    .with("THIN_X", columns)
+                    .with("THIN_SPAN", span)
+                    .with("THIN_ROWS", rowLanes)
+                    .toString();
         }
 
         @Override

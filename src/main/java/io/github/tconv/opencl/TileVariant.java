@@ -150,7 +150,7 @@ final class TileVariant implements ForwardVariant {
 
     @Override
     public String constants() {
-        return " -DBLOCK_IC=%d -DSPLIT=%d".formatted(block, split);
+        return new Defines().with("BLOCK_IC", block).with("SPLIT", split).toString();
     }
 
     @Override
@@ -204,8 +204,13 @@ final class TileVariant implements ForwardVariant {
 
         @Override
         public String constants() {
-            return " -DLANES_PIX=%d -DLANES_OC=%d -DITEM_PIX=%d -DITEM_OC=%d -DVECTOR_PIX=%d"
-                    .formatted(pixelLanes, channelLanes, ITEM_PIXELS, itemChannels, vector);
+            return new Defines()
+                    .with("LANES_PIX", pixelLanes)
+                    .with("LANES_OC", channelLanes)
+                    .with("ITEM_PIX", ITEM_PIXELS)
+                    .with("ITEM_OC", itemChannels)
+                    .with("VECTOR_PIX", vector)
+                    .toString();
         }
 
         @Override

@@ -112,8 +112,12 @@ record WeightGradientChannelLane(Processor processor, BatchShare share) implemen
     @Override
     public String constants() {
         int vectors = share.tile().inputs() / processor.lanes();
-        return " -DLANES=%d -DPREFETCH=%d -DSHUFFLE=1 -DV=%d"
-                        .formatted(processor.lanes(), processor.prefetches() ? 1 : 0, vectors)
+        return new Defines()
+                        .with("LANES", processor.lanes())
+                        .with("PREFETCH", processor.prefetches())
+                        .with("SHUFFLE", 1)
+                        .with("V", vectors)
+                        .toString()
                 + share.constants();
     }
 

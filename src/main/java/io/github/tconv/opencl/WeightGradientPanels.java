@@ -268,20 +268,20 @@ final class WeightGradientPanels implements WeightGradientVariant {
 
     @Override
     public String constants() {
-        return (" -DLANES=%d -DSHUFFLE=1 -DMINIMAL_H=%d -DMINIMAL_W=%d -DV=%d -DOCT=%d -DPHASES=%d -DTILES=%d -DRUN=%d"
-                        + " -DOCS=%d -DPITCH_OC=%d -DPREFETCH=%d")
-                .formatted(
-                        processor.lanes(),
-                        height.minimal() ? 1 : 0,
-                        width.minimal() ? 1 : 0,
-                        tile.vectors,
-                        tile.outs,
-                        phaseRows,
-                        batch.tiles,
-                        batch.run,
-                        panel.outs,
-                        pitch(),
-                        processor.prefetches() ? 1 : 0);
+        return new Defines()
+                .with("LANES", processor.lanes())
+                .with("SHUFFLE", 1)
+                .with("MINIMAL_H", height.minimal())
+                .with("MINIMAL_W", width.minimal())
+                .with("V", tile.vectors)
+                .with("OCT", tile.outs)
+                .with("PHASES", phaseRows)
+                .with("TILES", batch.tiles)
+                .with("RUN", batch.run)
+                .with("OCS", panel.outs)
+                .with("PITCH_OC", pitch())
+                .with("PREFETCH", processor.prefetches())
+                .toString();
     }
 
     /**

@@ -74,8 +74,11 @@ record WeightGradientXLane(Processor processor, BatchShare share) implements Wei
 
     @Override
     public String constants() {
-        return " -DLANES=%d -DSHUFFLE=1 -DICT=%d"
-                        .formatted(processor.lanes(), share.tile().inputs())
+        return new Defines()
+                        .with("LANES", processor.lanes())
+                        .with("SHUFFLE", 1)
+                        .with("ICT", share.tile().inputs())
+                        .toString()
                 + share.constants();
     }
 

@@ -117,7 +117,7 @@ final class WinogradVariant implements ForwardVariant {
 
     @Override
     public String constants() {
-        return " -DLANES=%d -DV=%d".formatted(processor.lanes(), vectors);
+        return new Defines().with("LANES", processor.lanes()).with("V", vectors).toString();
     }
 
     private long outTiles() {
@@ -233,7 +233,12 @@ final class WinogradVariant implements ForwardVariant {
 
         @Override
         public String constants() {
-            return " -DP=%d -DTILES=%d -DOC_CHUNK=%d -DIC_BLOCK=%d".formatted(inRegisters, tiles, outChunk, inBlock);
+            return new Defines()
+                    .with("P", inRegisters)
+                    .with("TILES", tiles)
+                    .with("OC_CHUNK", outChunk)
+                    .with("IC_BLOCK", inBlock)
+                    .toString();
         }
 
         long privateBytes() {

@@ -200,15 +200,16 @@ final class XLaneVariant implements ForwardVariant {
 
     @Override
     public String constants() {
-        return " -DLANES=%d -DMR=%d -DMERGE_H=%d -DIC_BLOCK=%d -DSUMMED=%d -DKW_UNROLL=%d -DPREFETCH=%d -DSHUFFLE=1"
-                .formatted(
-                        processor.lanes(),
-                        outTile,
-                        merged ? 1 : 0,
-                        inBlock,
-                        summed(),
-                        unrolledTaps,
-                        processor.prefetches() ? 1 : 0);
+        return new Defines()
+                .with("LANES", processor.lanes())
+                .with("MR", outTile)
+                .with("MERGE_H", merged)
+                .with("IC_BLOCK", inBlock)
+                .with("SUMMED", summed())
+                .with("KW_UNROLL", unrolledTaps)
+                .with("PREFETCH", processor.prefetches())
+                .with("SHUFFLE", 1)
+                .toString();
     }
 
     @Override
@@ -392,7 +393,12 @@ final class XLaneVariant implements ForwardVariant {
 
         @Override
         public String constants() {
-            return " -DNV=%d -DXT=%d -DRY=%d -DOC_CHUNK=%d".formatted(vectors, rowTiles, rows, outTiles);
+            return new Defines()
+                    .with("NV", vectors)
+                    .with("XT", rowTiles)
+                    .with("RY", rows)
+                    .with("OC_CHUNK", outTiles)
+                    .toString();
         }
 
         @Override
