@@ -14,6 +14,8 @@ import org.jspecify.annotations.Nullable;
  * lifetime. A convolution reads what has the shape of its adjoint's output, and writes what has that of its input.
  */
 final class PreparedOperation implements AutoCloseable {
+    private static final int MOST_RECENT = 8;
+
     private final Engine engine;
     private final TransposedConvolution layer;
     private final boolean adjoint;
@@ -21,8 +23,8 @@ final class PreparedOperation implements AutoCloseable {
     private final PreparedLayer prepared;
     private final ReentrantReadWriteLock lifetime = new ReentrantReadWriteLock();
     private boolean closed;
-    /** The last problem: a layer is usually called with one size again and again. */
-    private volatile @Nullable Problem last;
+    /** The last problems, the latest first: a layer is usually called with few sizes again and again. Replaced, never written. */
+    private volatile Problem[] recent = {};
 
     /** Finds the problem of which something with these sizes is read. */
     @FunctionalInterface
@@ -115,15 +117,20 @@ final class PreparedOperation implements AutoCloseable {
 
     private Problem problem(Operand input) {
         engine.checkUsable("input", input);
-        Problem known = last;
-        if (known != null && reads(known, input)) {
-            return known;
+        Problem[] known = recent;
+        for (Problem problem : known) {
+            if (reads(problem, input)) {
+                return problem;
+            }
         }
         Problem problem = problems.of(Engine.batch("input", input, layer), Engine.spatial(input));
         if (!reads(problem, input)) {
             throw Engine.wrongShape("input", input, adjoint ? problem.outputShape() : problem.inputShape());
         }
-        last = problem;
+        Problem[] next = new Problem[Math.min(known.length + 1, MOST_RECENT)];
+        next[0] = problem;
+        System.arraycopy(known, 0, next, 1, next.length - 1);
+        recent = next;
         return problem;
     }
 

@@ -2,6 +2,7 @@ package io.github.tconv.op;
 
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A layer together with a batch and spatial sizes: all that determines the work of one call. Both directions of a layer
@@ -14,6 +15,9 @@ public final class Problem {
     private final int batch;
     private final int[] inputSize;
     private final int[] outputSize;
+
+    /** The same of rank 3, once somebody has asked. */
+    private volatile @Nullable Problem rank3;
 
     Problem(TransposedConvolution layer, int batch, int[] inputSize) {
         if (batch < 1) {
@@ -166,10 +170,15 @@ public final class Problem {
         if (missing == 0) {
             return this;
         }
-        int[] size = new int[3];
-        Arrays.fill(size, 0, missing, 1);
-        System.arraycopy(inputSize, 0, size, missing, inputSize.length);
-        return layer.asRank3().problem(batch, size);
+        Problem known = rank3;
+        if (known == null) {
+            int[] size = new int[3];
+            Arrays.fill(size, 0, missing, 1);
+            System.arraycopy(inputSize, 0, size, missing, inputSize.length);
+            known = layer.asRank3().problem(batch, size);
+            rank3 = known;
+        }
+        return known;
     }
 
     /**

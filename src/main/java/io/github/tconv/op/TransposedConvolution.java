@@ -132,10 +132,13 @@ public record TransposedConvolution(int inChannels, int outChannels, int groups,
      * @return {@code (inChannels, outChannels / groups, kernel...)}
      */
     public int[] weightShape() {
-        return IntStream.concat(
-                        IntStream.of(inChannels, outChannels / groups),
-                        axes.stream().mapToInt(Axis::kernel))
-                .toArray();
+        int[] shape = new int[2 + axes.size()];
+        shape[0] = inChannels;
+        shape[1] = outChannels / groups;
+        for (int a = 0; a < axes.size(); a++) {
+            shape[2 + a] = axes.get(a).kernel();
+        }
+        return shape;
     }
 
     /**

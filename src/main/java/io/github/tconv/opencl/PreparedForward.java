@@ -33,6 +33,8 @@ final class PreparedForward implements PreparedLayer {
     private @Nullable Launches launches;
 
     private volatile @Nullable Launch last;
+    /** For the sizes that have their own tile. */
+    private final Remembered<Launch> planned = new Remembered<>();
 
     /** Made once, not for every call. */
     private final Parts.Whole whole = this::whole;
@@ -145,7 +147,7 @@ final class PreparedForward implements PreparedLayer {
     ForwardVariant settle(Problem problem, boolean hasResidual) {
         try {
             if (!choice.isMade()) {
-                last = plan(problem, hasResidual);
+                last = launch(problem, hasResidual);
             }
             return choice.variant();
         } finally {
@@ -167,7 +169,7 @@ final class PreparedForward implements PreparedLayer {
     private void whole(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
         Launch launch = last;
         if (launch == null || launch.better() != null || !launch.isFor(problem, residual != null)) {
-            launch = choice.substitute() == null ? plan(problem, residual != null) : null;
+            launch = choice.substitute() == null ? launch(problem, residual != null) : null;
             last = launch;
         }
         Substitute oracle = choice.substitute();
@@ -188,6 +190,19 @@ final class PreparedForward implements PreparedLayer {
             // Not before: on a processor, the compiler would take this call's own threads.
             tiles.prefetch(better, problem);
         }
+    }
+
+    /** As {@link #plan}, but sizes that come again and have their own tile are not planned again. */
+    private @Nullable Launch launch(Problem problem, boolean hasResidual) {
+        Launch known = planned.get(problem);
+        if (known != null && known.isFor(problem, hasResidual)) {
+            return known;
+        }
+        Launch launch = plan(problem, hasResidual);
+        if (copied && launch != null && launch.better() == null) {
+            planned.put(problem, launch);
+        }
+        return launch;
     }
 
     /** Returns how to launch a call; null where no kernel computes right and the oracle takes its place. */

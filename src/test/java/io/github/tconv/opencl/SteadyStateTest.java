@@ -108,12 +108,26 @@ class SteadyStateTest {
                 assertQuiet("given", () -> prepared.forward(input, output));
                 assertQuiet("with a residual", () -> prepared.forward(input, residual, output));
                 assertQuiet("on the device", () -> prepared.forward(x, y));
+                Problem other = problem.layer().problem(2, 5, 9);
+                Tensor otherInput = Tensor.zeros(other.inputShape());
+                Tensor otherOutput = Tensor.zeros(other.outputShape());
+                Runnable inTurn = () -> {
+                    prepared.forward(input, output);
+                    prepared.forward(otherInput, otherOutput);
+                };
+                assertNoGarbage("of two sizes in turn", inTurn);
+                assertMakes(Set.of("clSetKernelArg", "clEnqueueNDRangeKernel", "clFinish"), "two sizes", inTurn);
                 engine.download(y, output);
             }
         });
     }
 
     private static void assertQuiet(String name, Runnable call) {
+        assertNoGarbage(name, call);
+        assertMakes(Set.of("clEnqueueNDRangeKernel", "clFinish", "clFlush"), name, call);
+    }
+
+    private static void assertNoGarbage(String name, Runnable call) {
         for (int i = 0; i < WARM_UP; i++) {
             call.run();
         }
@@ -125,7 +139,9 @@ class SteadyStateTest {
         }
         double bytes = (threads.getThreadAllocatedBytes(thread) - before) / (double) CALLS;
         assertTrue(bytes <= MOST_BYTES_A_CALL, name + ": " + bytes + " bytes a call");
-        Set<String> wanted = Set.of("clEnqueueNDRangeKernel", "clFinish", "clFlush");
+    }
+
+    private static void assertMakes(Set<String> wanted, String name, Runnable call) {
         Set<String> made = calls(() -> {
                     for (int i = 0; i < CALLS; i++) {
                         call.run();
