@@ -10,6 +10,9 @@ import io.github.tconv.op.TransposedConvolution;
 import java.lang.ref.Reference;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,6 +23,11 @@ import org.jspecify.annotations.Nullable;
  * the first waits for a compiler, and the bits are the same whichever tile it was.
  */
 final class PreparedForward implements PreparedLayer {
+    /** Enough for Java to compile what plans. */
+    private static final int REHEARSALS = 300;
+    /** The kinds of variants for which it has. */
+    private static final Set<String> REHEARSED = ConcurrentHashMap.newKeySet();
+
     private final Session session;
     private final Parts direction;
     private final boolean copied;
@@ -233,6 +241,23 @@ final class PreparedForward implements PreparedLayer {
         return new Launch(problem, other.recipe(), other.program(), null);
     }
 
+    /** Plans new sizes for nothing, once for each kind of variant: the first that comes finds Java's code compiled. */
+    private void rehearse(Launch first) {
+        ForwardVariant variant = first.recipe().variant();
+        if (!REHEARSED.add(variant.name())) {
+            return;
+        }
+        Problem problem = first.problem();
+        for (int i = 1; i <= REHEARSALS; i++) {
+            int more = i;
+            int[] size = IntStream.range(0, problem.layer().rank())
+                    .map(axis -> problem.inputSize(axis) + more)
+                    .toArray();
+            // Nothing is compiled: until a size's own tile is there, the first one stands in for it.
+            plan(problem.layer().problem(problem.batch(), size), first.recipe().hasResidual(), variant);
+        }
+    }
+
     /** Settles on the first variant that proves itself, in the end on the oracle. */
     private @Nullable Launch planFirst(Problem problem, boolean hasResidual) {
         Problem rank3 = problem.asRank3();
@@ -258,6 +283,7 @@ final class PreparedForward implements PreparedLayer {
                         remembered.put(problem, launch);
                     }
                     if (copied) {
+                        session.programs().later(lifetime::isOpen, () -> rehearse(launch));
                         tiles.prefetchOthers(launch);
                     }
                     return launch;
