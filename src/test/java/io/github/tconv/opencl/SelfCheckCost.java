@@ -28,8 +28,7 @@ import java.util.function.Function;
  * java -cp "target/test-classes:target/classes:target/lib/*" io.github.tconv.opencl.SelfCheckCost [TRIALS]
  * </pre>
  *
- * <p>Each number is a median of trials, 24 if nothing is said. Java gets warm with them; a single one shows the cost before
- * that.
+ * <p>Each number is a median of trials, 24 if nothing is said, after the same was done once so that Java is warm.
  */
 final class SelfCheckCost {
     private final Device device;
@@ -45,20 +44,20 @@ final class SelfCheckCost {
     public static void main(String[] trials) {
         int each = trials.length == 0 ? 24 : Integer.parseInt(trials[0]);
         for (Device device : TestDevices.usable()) {
-            System.out.printf("%s, median of %d%n%n", device, each);
-            new SelfCheckCost(device, each).measure();
+            new SelfCheckCost(device, 2).tables();
+            System.out.printf("%s, median of %d%n%n%s", device, each, new SelfCheckCost(device, each).tables());
         }
     }
 
-    private void measure() {
-        System.out.println("| layer | forward | ms | by the input | ms | by the weight | ms |");
-        System.out.println("|---|---|---|---|---|---|---|");
+    private String tables() {
+        StringBuilder tables = new StringBuilder("| layer | forward | ms | by the input | ms | by the weight | ms |\n");
+        tables.append("|---|---|---|---|---|---|---|\n");
         for (BenchmarkLayer layer : BenchmarkLayer.suite()) {
             Problem rank3 = layer.problem().asRank3();
             ForwardVariant forward = ForwardRule.standard().choose(rank3, device);
             ForwardVariant byInput = InputGradientRule.standard().choose(rank3, device);
             WeightGradientVariant byWeight = WeightGradientRule.standard().choose(rank3, device);
-            System.out.printf(
+            tables.append(String.format(
                     Locale.ROOT,
                     "| %s | %s | %.1f | %s | %.1f | %s | %.1f |%n",
                     layer.name(),
@@ -67,10 +66,13 @@ final class SelfCheckCost {
                     byInput.name(),
                     cost(session -> ofLayer(session, rank3, byInput, Parts.INPUT_GRADIENT)),
                     byWeight.name(),
-                    cost(session -> ofWeight(session, rank3, byWeight)));
+                    cost(session -> ofWeight(session, rank3, byWeight))));
         }
-        System.out.printf("%n| kernel | ms |%n|---|---|%n");
-        elementwise().forEach((name, trial) -> System.out.printf(Locale.ROOT, "| %s | %.1f |%n", name, cost(trial)));
+        tables.append("\n| kernel | ms |\n|---|---|\n");
+        elementwise()
+                .forEach((name, trial) ->
+                        tables.append(String.format(Locale.ROOT, "| %s | %.1f |%n", name, cost(trial))));
+        return tables.toString();
     }
 
     private static SelfCheck.Trial ofLayer(Session session, Problem rank3, ForwardVariant variant, Parts direction) {
