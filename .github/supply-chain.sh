@@ -5,16 +5,22 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 flags=(-q -B -ntp -Dmaven.test.skip=true -Dspotless.check.skip=true)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 if [ "${1:-}" = --release ]; then
+  # What the tests wrote about bugs and faults outlives the cleaning.
+  mkdir "$work/tables"
+  find target -maxdepth 1 -name '*.md' -exec cp {} "$work/tables" \; 2>/dev/null || true
   mvn "${flags[@]}" -Prelease clean verify
+  cp -R "$work/tables/." target
   [ -s target/bom.json ] || { echo "supply-chain.sh: no target/bom.json" >&2; exit 1; }
   [ -f target/reports/apidocs/index.html ] || { echo "supply-chain.sh: no API pages" >&2; exit 1; }
 else
   mvn "${flags[@]}" package
 fi
 
-copy=$(mktemp -d)
-trap 'rm -rf "$copy"' EXIT
+copy=$work/copy
+mkdir "$copy"
 cp -R pom.xml LICENSE kernels src "$copy"
 [ ! -d .mvn ] || cp -R .mvn "$copy"
 (cd "$copy" && mvn "${flags[@]}" package)
