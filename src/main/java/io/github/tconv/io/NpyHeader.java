@@ -79,11 +79,11 @@ final class NpyHeader {
     }
 
     private static ByteOrder order(String descr) {
-        return switch (descr.substring(1, descr.length() - 1)) {
-            case "<f4" -> ByteOrder.LITTLE_ENDIAN;
-            case ">f4" -> ByteOrder.BIG_ENDIAN;
-            case "=f4", "f4" -> ByteOrder.nativeOrder();
-            case "<f8", ">f8", "=f8", "f8" ->
+        return switch (descr.replace('"', '\'')) {
+            case "'<f4'" -> ByteOrder.LITTLE_ENDIAN;
+            case "'>f4'" -> ByteOrder.BIG_ENDIAN;
+            case "'=f4'", "'f4'" -> ByteOrder.nativeOrder();
+            case "'<f8'", "'>f8'", "'=f8'", "'f8'" ->
                 throw new IllegalArgumentException(
                         "values must be float32, convert with .astype('float32'): float64 (" + descr + ")");
             default ->

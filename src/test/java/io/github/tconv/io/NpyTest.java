@@ -146,6 +146,14 @@ final class NpyTest {
                                 SIX_LITTLE),
                         "values must be float32, convert with .astype('float32'): [('a', '<f4'), ('b', '<f4')]"),
                 arguments(
+                        "a letter for a type",
+                        NpyBytes.version1("{'descr': e, 'fortran_order': False, 'shape': (2, 3), }", SIX_LITTLE),
+                        "values must be float32, convert with .astype('float32'): e"),
+                arguments(
+                        "a name for a type",
+                        NpyBytes.version1("{'descr': xf4x, 'fortran_order': False, 'shape': (2, 3), }", SIX_LITTLE),
+                        "values must be float32, convert with .astype('float32'): xf4x"),
+                arguments(
                         "Fortran order",
                         NpyBytes.version1(NpyBytes.header("<f4", "True", "(2, 3)"), SIX_LITTLE),
                         "values must be in C order, convert with numpy.ascontiguousarray: fortran_order is True"),
