@@ -14,9 +14,14 @@ final class Defines {
     }
 
     /** Adds a constant. */
-    Defines with(String name, long value) {
+    Defines with(String name, String value) {
         options.append(" -D").append(name).append('=').append(value);
         return this;
+    }
+
+    /** Adds a constant. */
+    Defines with(String name, long value) {
+        return with(name, Long.toString(value));
     }
 
     /** Adds a constant that is 1 or 0. */

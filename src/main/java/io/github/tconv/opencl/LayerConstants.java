@@ -43,13 +43,12 @@ final class LayerConstants {
 
     /** Adds what the forward kernels do while they store. */
     static String withEpilogue(String options, boolean hasBias, boolean hasResidual, Activation activation) {
-        return "%s -DHAS_RESIDUAL=%d -DACTIVATION=%d -DACT_A=%s -DACT_B=%s"
-                .formatted(
-                        withBias(options, hasBias),
-                        hasResidual ? 1 : 0,
-                        code(activation.kind()),
-                        literal(activation.a()),
-                        literal(activation.b()));
+        return new Defines(withBias(options, hasBias))
+                .with("HAS_RESIDUAL", hasResidual)
+                .with("ACTIVATION", code(activation.kind()))
+                .with("ACT_A", literal(activation.a()))
+                .with("ACT_B", literal(activation.b()))
+                .toString();
     }
 
     /** The number by which {@code common.cl} knows a function. */

@@ -41,8 +41,8 @@ final class PreparedForward implements PreparedLayer {
     private @Nullable Launches launches;
 
     private volatile @Nullable Launch last;
-    /** For the sizes that have their own tile. */
-    private final Remembered<Launch> planned = new Remembered<>();
+    /** For the sizes that have their own tile; null in a layer that lives for one call. */
+    private final @Nullable Remembered<Launch> planned;
 
     /** Made once, not for every call. */
     private final Parts.Whole whole = this::whole;
@@ -122,6 +122,7 @@ final class PreparedForward implements PreparedLayer {
         this.session = session;
         this.direction = direction;
         this.copied = copy;
+        this.planned = copy ? new Remembered<>() : null;
         LayerMemory memory = new LayerMemory(session, weight, bias, activation.slopes(), copy);
         VariantChoice choice = new VariantChoice(session, rank3, activation, direction, rule, selfCheck, memory);
         this.memory = memory;
@@ -202,12 +203,15 @@ final class PreparedForward implements PreparedLayer {
 
     /** As {@link #plan}, but sizes that come again and have their own tile are not planned again. */
     private @Nullable Launch launch(Problem problem, boolean hasResidual) {
+        if (planned == null) {
+            return plan(problem, hasResidual);
+        }
         Launch known = planned.get(problem);
         if (known != null && known.isFor(problem, hasResidual)) {
             return known;
         }
         Launch launch = plan(problem, hasResidual);
-        if (copied && launch != null && launch.better() == null) {
+        if (launch != null && launch.better() == null) {
             planned.put(problem, launch);
         }
         return launch;
