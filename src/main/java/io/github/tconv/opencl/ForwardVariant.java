@@ -90,6 +90,17 @@ interface ForwardVariant {
         NdRange range(Problem problem);
 
         /**
+         * Returns how badly this tile would take the place of another of its variant: less is better, in no unit. By default
+         * it is how many times as many work-items it makes of a problem, or as few.
+         *
+         * @param suiting the problem's own tile
+         */
+        default double distance(Problem problem, Tile suiting) {
+            double items = range(problem).items();
+            return Math.abs(Math.log(items / suiting.range(problem).items()));
+        }
+
+        /**
          * Returns how many channels of the result are computed together in a layer of one group, if such blocks are what the
          * range's last axis counts slowest; otherwise 0.
          */

@@ -11,6 +11,7 @@ final class Launch {
     private final Recipe recipe;
     private final Program program;
     private final @Nullable Recipe better;
+    private final int outOf;
 
     /** Of the problem, which staging takes, and of what the kernel computes in its place. */
     private final int[] ownSizes;
@@ -28,13 +29,26 @@ final class Launch {
      * @param problem a problem of the layer
      * @param recipe what the program is compiled from
      * @param program the program
-     * @param better what the problem's own tile would be compiled from, whose place this takes; null if this is the best
      */
-    Launch(Problem problem, Recipe recipe, Program program, @Nullable Recipe better) {
+    Launch(Problem problem, Recipe recipe, Program program) {
+        this(problem, recipe, program, null, 0);
+    }
+
+    /**
+     * Readies a program that takes another's place.
+     *
+     * @param problem a problem of the layer
+     * @param recipe what the program is compiled from
+     * @param program the program
+     * @param better what the problem's own tile would be compiled from; null if this is the best
+     * @param outOf how many tiles there were to choose from
+     */
+    Launch(Problem problem, Recipe recipe, Program program, @Nullable Recipe better, int outOf) {
         this.problem = problem;
         this.recipe = recipe;
         this.program = program;
         this.better = better;
+        this.outOf = outOf;
         Problem rank3 = problem.asRank3();
         ForwardVariant variant = recipe.variant();
         ForwardVariant.Tile tile = recipe.tile();
@@ -63,6 +77,11 @@ final class Launch {
     @Nullable
     Recipe better() {
         return better;
+    }
+
+    /** How many tiles there were when this took another's place. */
+    int outOf() {
+        return outOf;
     }
 
     boolean isFor(Problem other, boolean residual) {

@@ -7,7 +7,6 @@ import io.github.tconv.op.TransposedConvolution;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.Consumer;
 
 /** The programs of one layer: what they are compiled from, and whether they compute right. Thread-safe. */
 final class LayerPrograms {
@@ -66,14 +65,11 @@ final class LayerPrograms {
         return session.programs().get(recipe.variant().sources(), recipe.options());
     }
 
-    /** Returns a program if it is there and has run, so that nothing is left to compile. */
+    /** Returns a program that is there, has run and was tried, so that no call has to wait for it. */
     Optional<Program> ready(Recipe recipe) {
-        return session.programs().ready(recipe.variant().sources(), recipe.options());
-    }
-
-    /** Has a program compiled in the background, and run there by whoever knows how. */
-    void prefetch(Recipe recipe, Consumer<Program> run) {
-        session.programs().prefetch(recipe.variant().sources(), recipe.options(), run);
+        return session.programs()
+                .ready(recipe.variant().sources(), recipe.options())
+                .filter(selfCheck::hasVerdict);
     }
 
     /** Tells whether a program computes right, trying it if nobody has. */

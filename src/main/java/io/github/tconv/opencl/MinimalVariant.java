@@ -345,6 +345,12 @@ final class MinimalVariant implements ForwardVariant {
             return (patchFloats() + beyond + keptVectors() * processor.lanes()) * Float.BYTES;
         }
 
+        /** All positions of a tile are multiplied, also those that a problem lacks. */
+        @Override
+        public double distance(Problem problem, Tile suiting) {
+            return cycles(problem);
+        }
+
         /** The cycles that a problem takes, roughly; infinite where the tile does not fit. */
         double cycles(Problem problem) {
             if (localBytes() > processor.localBytes() * LOCAL_SHARE) {

@@ -24,7 +24,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class PreparedForward implements PreparedLayer {
     /** Enough for Java to compile what plans. */
-    private static final int REHEARSALS = 300;
+    private static final int REHEARSALS = 1000;
+
+    private static final int REHEARSED_SIZES = 64;
     /** The kinds of variants for which it has. */
     private static final Set<String> REHEARSED = ConcurrentHashMap.newKeySet();
 
@@ -41,7 +43,7 @@ final class PreparedForward implements PreparedLayer {
     private @Nullable Launches launches;
 
     private volatile @Nullable Launch last;
-    /** For the sizes that have their own tile; null in a layer that lives for one call. */
+    /** For the sizes that came so far; null in a layer that lives for one call. */
     private final @Nullable Remembered<Launch> planned;
 
     /** Made once, not for every call. */
@@ -177,7 +179,7 @@ final class PreparedForward implements PreparedLayer {
 
     private void whole(Problem problem, Operand input, @Nullable Operand residual, Operand output) {
         Launch launch = last;
-        if (launch == null || launch.better() != null || !launch.isFor(problem, residual != null)) {
+        if (launch == null || tiles.outdate(launch) || !launch.isFor(problem, residual != null)) {
             launch = choice.substitute() == null ? launch(problem, residual != null) : null;
             last = launch;
         }
@@ -196,22 +198,21 @@ final class PreparedForward implements PreparedLayer {
         }
         Recipe better = launch.better();
         if (better != null) {
-            // Not before: on a processor, the compiler would take this call's own threads.
-            tiles.prefetch(better, problem);
+            tiles.want(better, problem);
         }
     }
 
-    /** As {@link #plan}, but sizes that come again and have their own tile are not planned again. */
+    /** As {@link #plan}, but sizes that come again are not planned again, unless there is a tile more to choose from. */
     private @Nullable Launch launch(Problem problem, boolean hasResidual) {
         if (planned == null) {
             return plan(problem, hasResidual);
         }
         Launch known = planned.get(problem);
-        if (known != null && known.isFor(problem, hasResidual)) {
+        if (known != null && known.isFor(problem, hasResidual) && !tiles.outdate(known)) {
             return known;
         }
         Launch launch = plan(problem, hasResidual);
-        if (launch != null && launch.better() == null) {
+        if (launch != null) {
             planned.put(problem, launch);
         }
         return launch;
@@ -228,13 +229,14 @@ final class PreparedForward implements PreparedLayer {
         Problem rank3 = problem.asRank3();
         Recipe own = programs.recipe(variant, rank3, hasResidual);
         Optional<Program> ready = programs.ready(own);
+        int outOf = tiles.count();
         Launch other = tiles.nearest(rank3, own);
         if (ready.isEmpty() && other != null && !other.recipe().options().equals(own.options())) {
-            return new Launch(problem, other.recipe(), other.program(), own);
+            return new Launch(problem, other.recipe(), other.program(), own, outOf);
         }
         Program program = ready.orElseGet(() -> programs.get(own));
         if (programs.passes(own, program)) {
-            Launch launch = new Launch(problem, own, program, null);
+            Launch launch = new Launch(problem, own, program);
             tiles.add(launch);
             return launch;
         }
@@ -242,24 +244,29 @@ final class PreparedForward implements PreparedLayer {
             throw new DeviceException("no kernel is left: the weight is packed for %s, and that computes wrong (%s)"
                     .formatted(variant.name(), session.device()));
         }
-        return new Launch(problem, other.recipe(), other.program(), null);
+        return new Launch(problem, other.recipe(), other.program());
     }
 
-    /** Plans new sizes for nothing, once for each kind of variant: the first that comes finds Java's code compiled. */
+    /** Does for nothing what the first call with a new size does, once for each kind of variant: Java compiles it meanwhile. */
     private void rehearse(Launch first) {
         ForwardVariant variant = first.recipe().variant();
         if (!REHEARSED.add(variant.name())) {
             return;
         }
         Problem problem = first.problem();
-        for (int i = 1; i <= REHEARSALS; i++) {
-            int more = i;
+        for (int i = 0; i < REHEARSALS; i++) {
+            int more = 1 + i % REHEARSED_SIZES;
             int[] size = IntStream.range(0, problem.layer().rank())
                     .map(axis -> problem.inputSize(axis) + more)
                     .toArray();
-            // Nothing is compiled: until a size's own tile is there, the first one stands in for it.
-            plan(problem.layer().problem(problem.batch(), size), first.recipe().hasResidual(), variant);
+            Problem other = problem.layer().problem(problem.batch(), size);
+            if (planned != null && !first.isFor(other, false) && planned.get(other) == null) {
+                // Nothing is compiled: until a size's own tile is there, the first one stands in for it.
+                plan(other, first.recipe().hasResidual(), variant);
+            }
         }
+        tiles.rehearse(first, REHEARSALS);
+        session.rehearse(REHEARSALS);
     }
 
     /** Settles on the first variant that proves itself, in the end on the oracle. */
@@ -281,7 +288,7 @@ final class PreparedForward implements PreparedLayer {
                         // Another thread's first call had another size, and its variant packed the weight.
                         return plan(problem, hasResidual);
                     }
-                    Launch launch = new Launch(problem, own, program, null);
+                    Launch launch = new Launch(problem, own, program);
                     tiles.add(launch);
                     if (remembered != null) {
                         remembered.put(problem, launch);

@@ -15,7 +15,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.BooleanSupplier;
-import java.util.function.Consumer;
 import org.jocl.CL;
 import org.jocl.CLException;
 import org.jocl.cl_context;
@@ -57,8 +56,13 @@ final class Programs implements AutoCloseable {
 
     /** Without a call for so long a session is at rest. A program of one call ends before it. */
     private static final long REST_MILLIS = 1000;
-    /** How long a session that has no rest is spared a compiler beside its calls. */
+    /** How long a session that has no rest is spared what no call of it has asked for. */
     private static final long MOST_MILLIS = 30_000;
+    /**
+     * From one compilation beside calls to the next. PoCL 3.1 compiles for good at a kernel's first launch, and every other
+     * launch of the process waits for that, some tenths of a second.
+     */
+    private static final long BESIDE_CALLS_MILLIS = 10_000;
 
     private final Device device;
     private final cl_context context;
@@ -66,7 +70,9 @@ final class Programs implements AutoCloseable {
     private final Rounding rounding;
     private final Map<String, CompletableFuture<Program>> programs = new ConcurrentHashMap<>();
     private final Set<Program> ran = ConcurrentHashMap.newKeySet();
-    private final Set<String> wanted = ConcurrentHashMap.newKeySet();
+    /** When the background may disturb calls again; its own thread's alone. */
+    private long undisturbedUntil = System.nanoTime();
+
     private volatile long lastCall = System.nanoTime();
     private final ScheduledThreadPoolExecutor background = new ScheduledThreadPoolExecutor(1, task -> {
         Thread thread = new Thread(task, BACKGROUND);
@@ -119,45 +125,46 @@ final class Programs implements AutoCloseable {
                 : Optional.empty();
     }
 
-    /** Has a program compiled in the background, and run there by whoever knows how; what fails is not tried again. */
-    void prefetch(List<String> sources, String options, Consumer<Program> run) {
-        String key = key(sources, options);
-        if (wanted.add(key)) {
-            inBackground(0, () -> {
-                run.accept(get(sources, options));
-                wanted.remove(key);
-            });
-        }
-    }
-
     /** Notes that the session is not at rest. */
     void noteCall() {
         lastCall = System.nanoTime();
     }
 
     /**
-     * Has something compiled in the background once the session is at rest, or has not been for long: on a processor a
-     * compiler takes the threads of the calls. Not if the session is closed before.
+     * Has something done in the background once the session is at rest, or has not been for long. Not if the session is
+     * closed before.
      *
-     * @param stillWanted asked now and then meanwhile; nothing is compiled once it is false
-     * @param compilation what to do
+     * @param stillWanted asked now and then meanwhile; nothing is done once it is false
+     * @param work what to do, as to compile
      */
-    void later(BooleanSupplier stillWanted, Runnable compilation) {
+    void later(BooleanSupplier stillWanted, Runnable work) {
         long latest = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(MOST_MILLIS);
-        atRest(REST_MILLIS, latest, stillWanted, compilation);
+        later(stillWanted, () -> System.nanoTime() - latest >= 0, work);
     }
 
-    private void atRest(long delay, long latest, BooleanSupplier stillWanted, Runnable compilation) {
+    /**
+     * As the other, but it is the caller who says when calls that do not cease are to be disturbed.
+     *
+     * @param pressing asked while the session is not at rest, and followed unless calls were disturbed shortly before
+     */
+    void later(BooleanSupplier stillWanted, BooleanSupplier pressing, Runnable work) {
+        atRest(REST_MILLIS, stillWanted, pressing, work);
+    }
+
+    private void atRest(long delay, BooleanSupplier stillWanted, BooleanSupplier pressing, Runnable work) {
         inBackground(delay, () -> {
             long now = System.nanoTime();
             long rested = TimeUnit.NANOSECONDS.toMillis(now - lastCall);
             if (!stillWanted.getAsBoolean()) {
                 return;
             }
-            if (rested >= REST_MILLIS || now - latest >= 0) {
-                compilation.run();
+            if (rested >= REST_MILLIS) {
+                work.run();
+            } else if (now - undisturbedUntil >= 0 && pressing.getAsBoolean()) {
+                undisturbedUntil = now + TimeUnit.MILLISECONDS.toNanos(BESIDE_CALLS_MILLIS);
+                work.run();
             } else {
-                atRest(REST_MILLIS - rested, latest, stillWanted, compilation);
+                atRest(REST_MILLIS - rested, stillWanted, pressing, work);
             }
         });
     }

@@ -5,6 +5,7 @@ import io.github.tconv.op.Tensor;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -18,6 +19,11 @@ final class ReadyTiles {
     /** Positions of an image for which a tile is compiled ahead of time. */
     private static final int[] OTHER_SIZES = {16, 65_536, 1024};
 
+    /** How long calls of a size use another's tile before they are disturbed to compile its own. */
+    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
+    /** A size that was not called for so long has no need of it. */
+    private static final long RECENT_NANOS = TimeUnit.SECONDS.toNanos(1);
+
     private final Session session;
     private final LayerPrograms programs;
     private final LayerMemory memory;
@@ -26,6 +32,37 @@ final class ReadyTiles {
 
     /** A launch of every tile, by its options. */
     private final Map<String, Launch> launches = new ConcurrentHashMap<>();
+    /** Those that calls would rather have, by their options. What fails stays here, and is not tried again. */
+    private final Map<String, Wanted> wanted = new ConcurrentHashMap<>();
+
+    /** A tile that calls would rather have, and for how long. No lambda: the first call with a new size would wait for it. */
+    private final class Wanted implements BooleanSupplier, Runnable {
+        private final Recipe recipe;
+        private final Problem problem;
+        private final long since = System.nanoTime();
+        private volatile long last = since;
+
+        Wanted(Recipe recipe, Problem problem) {
+            this.recipe = recipe;
+            this.problem = problem;
+        }
+
+        void again() {
+            last = System.nanoTime();
+        }
+
+        /** Whether calls are to be disturbed for it. */
+        @Override
+        public boolean getAsBoolean() {
+            long now = System.nanoTime();
+            return now - since >= PATIENCE_NANOS && now - last <= RECENT_NANOS;
+        }
+
+        @Override
+        public void run() {
+            make(recipe, problem);
+        }
+    }
 
     /**
      * Begins without a tile.
@@ -50,15 +87,22 @@ final class ReadyTiles {
         launches.putIfAbsent(launch.recipe().options(), launch);
     }
 
-    /** The tile that cuts a problem, of rank 3, into about as many work-items as the problem's own would. */
+    int count() {
+        return launches.size();
+    }
+
+    /** Tells whether a launch took the place of another's tile, and there are more tiles now. */
+    boolean outdate(Launch launch) {
+        return launch.better() != null && launch.outOf() != count();
+    }
+
+    /** The tile that may best take the place of a problem's own; the problem is of rank 3. */
     @Nullable
     Launch nearest(Problem rank3, Recipe own) {
-        double wanted = Math.log((double) own.tile().range(rank3).items());
         Launch nearest = null;
         double least = Double.POSITIVE_INFINITY;
         for (Launch launch : launches.values()) {
-            double items = launch.recipe().tile().range(rank3).items();
-            double distance = Math.abs(Math.log(items) - wanted);
+            double distance = launch.recipe().tile().distance(rank3, own.tile());
             if (launch.recipe().hasResidual() == own.hasResidual() && distance < least) {
                 least = distance;
                 nearest = launch;
@@ -86,7 +130,7 @@ final class ReadyTiles {
         });
     }
 
-    /** Has the tile for so many positions compiled; false where it is there, or there is none. */
+    /** Compiles the tile for so many positions; false where it is there, or there is none. */
     private boolean prefetchOther(Launch first, int positions) {
         int rank = first.problem().layer().rank();
         int[] size = new int[rank];
@@ -98,7 +142,7 @@ final class ReadyTiles {
             if (launches.containsKey(other.options())) {
                 return false;
             }
-            prefetch(other, problem);
+            make(other, problem);
             return true;
         } catch (IllegalArgumentException e) {
             LOG.log(System.Logger.Level.DEBUG, "a layer has no problem of some size", e);
@@ -106,18 +150,41 @@ final class ReadyTiles {
         }
     }
 
-    /** Has a tile compiled in the background and run once, since some drivers compile fully only then. */
-    void prefetch(Recipe recipe, Problem problem) {
-        programs.prefetch(recipe, program -> {
-            if (layerIsOpen.getAsBoolean()) {
-                Launch launch = new Launch(smallest(problem), recipe, program, null);
-                tryOut(launch);
-                session.programs().remember(program);
-                if (programs.passes(recipe, program)) {
-                    add(launch);
-                }
+    /**
+     * Notes that a call would rather have a tile. It is compiled once the session is at rest, or else after some seconds of
+     * such calls: beside them, as the compiler has them wait.
+     */
+    void want(Recipe recipe, Problem problem) {
+        Wanted known = wanted.get(recipe.options());
+        if (known != null) {
+            known.again();
+            return;
+        }
+        Wanted fresh = new Wanted(recipe, problem);
+        if (wanted.putIfAbsent(recipe.options(), fresh) == null) {
+            session.programs().later(layerIsOpen, fresh, fresh);
+        }
+    }
+
+    /** Wants a tile for nothing: a call that does finds Java's code compiled. */
+    void rehearse(Launch launch, int times) {
+        for (int i = 0; i < times; i++) {
+            Wanted never = new Wanted(launch.recipe(), launch.problem());
+            session.programs().later(() -> false, never, never);
+        }
+    }
+
+    /** Compiles a tile and runs it once, since some drivers compile fully only then. */
+    private void make(Recipe recipe, Problem problem) {
+        Program program = programs.get(recipe);
+        if (layerIsOpen.getAsBoolean()) {
+            Launch launch = new Launch(smallest(problem), recipe, program);
+            tryOut(launch);
+            session.programs().remember(program);
+            if (programs.passes(recipe, program)) {
+                add(launch);
             }
-        });
+        }
     }
 
     private static Problem smallest(Problem problem) {

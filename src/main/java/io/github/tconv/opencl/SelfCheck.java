@@ -82,6 +82,15 @@ final class SelfCheck {
         return oracle;
     }
 
+    private static String key(Program program) {
+        return program.cacheKey().substring(0, KEY_DIGITS) + ' ' + Ledger.VERSION;
+    }
+
+    /** Tells whether a program need not be tried any more. */
+    boolean hasVerdict(Program program) {
+        return oracle == null || verdicts.containsKey(key(program));
+    }
+
     /**
      * Tells whether a program computes right, trying it if nobody has.
      *
@@ -95,7 +104,7 @@ final class SelfCheck {
         if (right == null) {
             return true;
         }
-        String key = program.cacheKey().substring(0, KEY_DIGITS) + ' ' + Ledger.VERSION;
+        String key = key(program);
         String known = verdicts.get(key);
         if (known == null) {
             // A trial that another thread began is waited for.

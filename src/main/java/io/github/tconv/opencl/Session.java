@@ -151,6 +151,18 @@ final class Session implements AutoCloseable {
         return host;
     }
 
+    /** Makes buffers over new tensors for nothing: the first call with one finds Java's code compiled. */
+    void rehearse(int times) {
+        if (host instanceof SameMemory) {
+            // On its own, lest the buffers of the caller's tensors make room.
+            try (HostAccess apart = new SameMemory(this)) {
+                for (int i = 0; i < times; i++) {
+                    apart.operand(Tensor.zeros(1)).close();
+                }
+            }
+        }
+    }
+
     /**
      * Brings an operand to the device, to stay there until it is released or the session is closed.
      *

@@ -106,12 +106,14 @@ class SelfCheckTest {
                 AtomicInteger trials = new AtomicInteger();
                 for (int i = 0; i < 2; i++) {
                     SelfCheck check = new SelfCheck(device, reference, ledger);
+                    assertEquals(i > 0, check.hasVerdict(program), "nobody waits for a trial that was made");
                     for (int j = 0; j < 2; j++) {
                         assertTrue(check.passes(program, "forward", oracle -> {
                             trials.incrementAndGet();
                             return Optional.empty();
                         }));
                     }
+                    assertTrue(check.hasVerdict(program));
                     check.save();
                     assertEquals(1, trials.get());
                 }

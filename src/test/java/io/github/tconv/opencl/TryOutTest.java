@@ -74,6 +74,70 @@ class TryOutTest {
         rests.forEach(rest -> assertTrue(rest >= TimeUnit.SECONDS.toNanos(1), () -> "after nanoseconds: " + rests));
     }
 
+    /** A new size takes another's tile, and its own is compiled while nobody waits. */
+    @TestFactory
+    Stream<DynamicTest> aNewSizeIsNotDisturbed() {
+        return compilingAhead().map(device -> DynamicTest.dynamicTest(device.toString(), () -> newSize(device, false)));
+    }
+
+    /** Where nobody ever rests it is compiled beside calls in the end, for those that go on. */
+    @TestFactory
+    Stream<DynamicTest> calledForLongANewSizeGetsItsTile() {
+        return compilingAhead().map(device -> DynamicTest.dynamicTest(device.toString(), () -> newSize(device, true)));
+    }
+
+    private static void newSize(Device device, boolean goesOn) throws InterruptedException {
+        AtomicLong firstCall = new AtomicLong();
+        AtomicLong lastCall = new AtomicLong();
+        AtomicLong longestRest = new AtomicLong();
+        List<String> early = new CopyOnWriteArrayList<>();
+        CountDownLatch compiled = new CountDownLatch(1);
+        Calls.Interceptor watch = (call, bytes) -> {
+            if (call.equals("clBuildProgram")
+                    && Thread.currentThread().getName().equals(Programs.BACKGROUND)) {
+                long now = System.nanoTime();
+                long rest = Math.max(now - lastCall.get(), longestRest.get());
+                if (rest < TimeUnit.SECONDS.toNanos(1) && now - firstCall.get() < TimeUnit.SECONDS.toNanos(2)) {
+                    early.add("%d ns after the first call, %d after the last".formatted(now - firstCall.get(), rest));
+                }
+                compiled.countDown();
+            }
+        };
+        Problem other = newSize(device);
+        Tensor weight = Tensor.zeros(CALLED.layer().weightShape());
+        try (OpenClBackend backend = new OpenClBackend(device, ForwardRule.standard());
+                PreparedForward layer =
+                        backend.prepare(Parts.FORWARD, CALLED.layer(), weight, null, Activation.none())) {
+            layer.forward(CALLED, Tensor.zeros(CALLED.inputShape()), null, Tensor.zeros(CALLED.outputShape()));
+            Tensor read = Tensor.zeros(other.inputShape());
+            Tensor written = Tensor.zeros(other.outputShape());
+            firstCall.set(System.nanoTime());
+            lastCall.set(System.nanoTime());
+            Calls.intercept(watch);
+            long latest = System.nanoTime() + TimeUnit.MINUTES.toNanos(5);
+            for (int i = 0; goesOn ? compiled.getCount() > 0 && System.nanoTime() < latest : i < 20; i++) {
+                long now = System.nanoTime();
+                longestRest.accumulateAndGet(now - lastCall.getAndSet(now), Math::max);
+                layer.forward(other, read, null, written);
+                Thread.sleep(20);
+            }
+            assertTrue(compiled.await(goesOn ? 0 : 5, TimeUnit.MINUTES), "compiled in the background");
+        }
+        assertEquals(List.of(), early);
+    }
+
+    /** A size with a tile of its own, other than that of the size that is called first. */
+    private static Problem newSize(Device device) {
+        ForwardVariant variant = ForwardRule.standard().choose(CALLED.asRank3(), device);
+        String known = variant.tileFor(CALLED.asRank3()).constants();
+        return Stream.iterate(8, size -> size < 256, size -> 2 * size)
+                .map(size -> CALLED.layer().problem(1, size, size))
+                .filter(problem ->
+                        !variant.tileFor(problem.asRank3()).constants().equals(known))
+                .findFirst()
+                .orElseThrow();
+    }
+
     @TestFactory
     Stream<DynamicTest> theMemoryHasTheShapesOfTheDirection() {
         return compilingAhead()
