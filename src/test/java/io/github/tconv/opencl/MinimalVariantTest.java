@@ -68,4 +68,20 @@ class MinimalVariantTest {
                     tiles.stream().map(ForwardCandidates::label).distinct().count());
         }
     }
+
+    /** As many work-items as the size's own tile makes are not enough: all of a tile's positions are multiplied. */
+    @Test
+    void theTileThatMultipliesLessTakesAnothersPlace() {
+        Problem problem = problem("ic64_oc16_i100_k4_s2_p1");
+        for (Processor processor : List.of(WIDE, NARROW)) {
+            MinimalVariant variant = MinimalVariant.suiting(problem, processor);
+            ForwardVariant.Tile own = variant.tileFor(problem);
+            ForwardVariant.Tile near = variant.tile(1, 64, 1);
+            ForwardVariant.Tile wide = variant.tile(1, 128, 1);
+            assertEquals(
+                    near.range(problem).items(), wide.range(problem).items(), "each has one tile for all 50 pairs");
+            assertTrue(near.distance(problem, own) < wide.distance(problem, own));
+            assertTrue(own.distance(problem, own) <= near.distance(problem, own));
+        }
+    }
 }
