@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -39,6 +40,7 @@ final class ReadyTiles {
     private final class Wanted implements BooleanSupplier, Runnable {
         private final Recipe recipe;
         private final Problem problem;
+        private final AtomicBoolean again = new AtomicBoolean();
         private final long since = System.nanoTime();
         private volatile long last = since;
 
@@ -47,8 +49,10 @@ final class ReadyTiles {
             this.problem = problem;
         }
 
-        void again() {
+        /** Notes another call; whether it is the second. */
+        boolean again() {
             last = System.nanoTime();
+            return again.compareAndSet(false, true);
         }
 
         /** Whether calls are to be disturbed for it. */
@@ -151,18 +155,15 @@ final class ReadyTiles {
     }
 
     /**
-     * Notes that a call would rather have a tile. It is compiled once the session is at rest, or else after some seconds of
-     * such calls: beside them, as the compiler has them wait.
+     * Notes that a call would rather have a tile. What comes once has no need of it. From the second time on it is compiled
+     * once the session is at rest, or else after some seconds of such calls: beside them, as the compiler has them wait.
      */
     void want(Recipe recipe, Problem problem) {
         Wanted known = wanted.get(recipe.options());
-        if (known != null) {
-            known.again();
-            return;
-        }
-        Wanted fresh = new Wanted(recipe, problem);
-        if (wanted.putIfAbsent(recipe.options(), fresh) == null) {
-            session.programs().later(layerIsOpen, fresh, fresh);
+        if (known == null) {
+            wanted.putIfAbsent(recipe.options(), new Wanted(recipe, problem));
+        } else if (known.again()) {
+            session.programs().later(layerIsOpen, known, known);
         }
     }
 
