@@ -25,6 +25,8 @@ final class ReadyTiles {
     /** A size that was not called for so long has no need of it. */
     private static final long RECENT_NANOS = TimeUnit.SECONDS.toNanos(1);
 
+    private static final BooleanSupplier NEVER = () -> false;
+
     private final Session session;
     private final LayerPrograms programs;
     private final LayerMemory memory;
@@ -124,7 +126,7 @@ final class ReadyTiles {
     }
 
     private void prefetchOthers(Launch first, int begin) {
-        session.programs().later(layerIsOpen, () -> {
+        session.programs().later(layerIsOpen, NEVER, () -> {
             for (int i = begin; i < OTHER_SIZES.length; i++) {
                 if (prefetchOther(first, OTHER_SIZES[i])) {
                     prefetchOthers(first, i + 1);
@@ -171,7 +173,7 @@ final class ReadyTiles {
     void rehearse(Launch launch, int times) {
         for (int i = 0; i < times; i++) {
             Wanted never = new Wanted(launch.recipe(), launch.problem());
-            session.programs().later(() -> false, never, never);
+            session.programs().later(NEVER, never, never);
         }
     }
 
