@@ -265,7 +265,7 @@ final class PreparedForward implements PreparedLayer {
                 plan(other, first.recipe().hasResidual(), variant);
             }
         }
-        tiles.rehearse(first, REHEARSALS);
+        tiles.rehearse(first);
         session.rehearse(REHEARSALS);
     }
 

@@ -25,8 +25,6 @@ final class ReadyTiles {
     /** A size that was not called for so long has no need of it. */
     private static final long RECENT_NANOS = TimeUnit.SECONDS.toNanos(1);
 
-    private static final BooleanSupplier NEVER = () -> false;
-
     private final Session session;
     private final LayerPrograms programs;
     private final LayerMemory memory;
@@ -126,7 +124,7 @@ final class ReadyTiles {
     }
 
     private void prefetchOthers(Launch first, int begin) {
-        session.programs().later(layerIsOpen, NEVER, () -> {
+        session.programs().later(layerIsOpen, () -> false, () -> {
             for (int i = begin; i < OTHER_SIZES.length; i++) {
                 if (prefetchOther(first, OTHER_SIZES[i])) {
                     prefetchOthers(first, i + 1);
@@ -169,12 +167,10 @@ final class ReadyTiles {
         }
     }
 
-    /** Wants a tile for nothing: a call that does finds Java's code compiled. */
-    void rehearse(Launch launch, int times) {
-        for (int i = 0; i < times; i++) {
-            Wanted never = new Wanted(launch.recipe(), launch.problem());
-            session.programs().later(NEVER, never, never);
-        }
+    /** Wants a tile for nothing: a call that does finds Java's classes loaded. */
+    void rehearse(Launch launch) {
+        Wanted never = new Wanted(launch.recipe(), launch.problem());
+        session.programs().later(() -> false, never, never);
     }
 
     /** Compiles a tile and runs it once, since some drivers compile fully only then. */
