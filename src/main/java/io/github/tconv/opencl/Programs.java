@@ -51,6 +51,8 @@ final class Programs implements AutoCloseable {
 
     /** How long the end of the process waits for a call that still runs. */
     private static final long EXIT_MILLIS = 1000;
+    /** How long it waits for what the background compiles: LLVM takes itself down at the end, and whoever is in it crashes. */
+    private static final long EXIT_COMPILING_MILLIS = 10_000;
     /** The name of the thread that compiles in the background, and runs there what it compiled. */
     static final String BACKGROUND = "tconv-compiler";
 
@@ -304,9 +306,19 @@ final class Programs implements AutoCloseable {
         });
     }
 
-    /** Stores what has run in sessions that are still open, if the process's kernels come to rest soon. */
+    /**
+     * Ends the background of sessions that are still open, and stores what has run in them if the process's kernels come to
+     * rest soon.
+     */
     private static void storeAtExit() {
         try {
+            OPEN.forEach(programs -> programs.background.shutdown());
+            long latest = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(EXIT_COMPILING_MILLIS);
+            for (Programs programs : OPEN) {
+                if (!programs.background.awaitTermination(latest - System.nanoTime(), TimeUnit.NANOSECONDS)) {
+                    LOG.log(System.Logger.Level.DEBUG, "the process ends while {0} compiles", programs.device);
+                }
+            }
             if (NO_KERNEL_RUNS.tryLock(EXIT_MILLIS, TimeUnit.MILLISECONDS)) {
                 try {
                     Session.drainAll();

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.tconv.op.Problem;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -27,6 +28,9 @@ class ProcessesTest {
         "ic4_oc6_i7x9x11_k2x3x2_s2x1x2"
     };
 
+    /** More sizes than one are compiled ahead. */
+    private static final String MANY_TILES = "n2_ic2_oc7_i9x8_k4x3_s2x3";
+
     @TempDir
     Path folder;
 
@@ -36,12 +40,16 @@ class ProcessesTest {
     }
 
     private Process start(Path cache, int threads, String... problems) throws IOException {
+        return start(ChildMain.class, cache, threads, problems);
+    }
+
+    private static Process start(Class<?> main, Path cache, int threads, String... problems) throws IOException {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-cp",
                 System.getProperty("java.class.path"),
                 "-XX:TieredStopAtLevel=1",
-                ChildMain.class.getName()));
+                main.getName()));
         command.addAll(Arrays.asList(problems));
         ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD);
         builder.environment().put("TCONV_CACHE_DIR", cache.toString());
@@ -94,5 +102,21 @@ class ProcessesTest {
         String one = end(start(cache, 1, SEVERAL))[1];
         assertEquals(one, end(start(cache, 2, SEVERAL))[1]);
         assertEquals(one, end(start(cache, 2, SEVERAL))[1]);
+    }
+
+    /** Whoever is in LLVM when it takes itself down crashes the process. */
+    @Test
+    void theEndWaitsForWhatIsCompiledInTheBackground() throws Exception {
+        Problem problem = Problem.parse(MANY_TILES);
+        boolean compilesAhead = TestDevices.usable().stream()
+                .filter(device -> device.info().type() == DeviceInfo.Type.CPU)
+                .limit(1)
+                .anyMatch(
+                        device -> !(ForwardRule.standard().choose(problem.asRank3(), device) instanceof PlainVariant));
+        if (!compilesAhead) {
+            return;
+        }
+        String[] said = end(start(EndingMain.class, folder.resolve("ending"), 2, MANY_TILES));
+        assertEquals(List.of("compiling", "compiled"), List.of(said));
     }
 }
