@@ -260,6 +260,7 @@ final class PreparedForward implements PreparedLayer {
                     .map(axis -> problem.inputSize(axis) + more)
                     .toArray();
             Problem other = problem.layer().problem(problem.batch(), size);
+            // Asked as a call asks: the first comparison of two problems is slow, too.
             if (planned != null && !first.isFor(other, false) && planned.get(other) == null) {
                 // Nothing is compiled: until a size's own tile is there, the first one stands in for it.
                 plan(other, first.recipe().hasResidual(), variant);

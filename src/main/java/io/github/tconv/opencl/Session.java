@@ -154,9 +154,9 @@ final class Session implements AutoCloseable {
     /** Makes buffers over new tensors for nothing: the first call with one finds Java's code compiled. */
     void rehearse(int times) {
         if (host instanceof SameMemory) {
-            // On its own, lest the buffers of the caller's tensors make room.
-            try (HostAccess apart = new SameMemory(this)) {
-                for (int i = 0; i < times; i++) {
+            for (int i = 0; i < times; i++) {
+                // On its own, lest the buffers of the caller's tensors make room.
+                try (HostAccess apart = new SameMemory(this)) {
                     apart.operand(Tensor.zeros(1)).close();
                 }
             }
