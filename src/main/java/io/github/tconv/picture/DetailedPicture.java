@@ -4,6 +4,7 @@ import io.github.tconv.io.Picture;
 import io.github.tconv.network.Network;
 import io.github.tconv.op.Tensor;
 import java.nio.FloatBuffer;
+import java.util.stream.IntStream;
 
 /**
  * An enlarged picture to which a network adds detail, strip by strip, as its rows are read. Detail is brightness: it is
@@ -16,7 +17,7 @@ final class DetailedPicture implements Picture {
     private final Strips strips;
     private final Stopwatch networkTime;
 
-    private final int[] sourceRow;
+    private final RowWindow sourceRows;
     private final Tensor input;
     private final Tensor output;
     /** What is to be added in one strip, as a share of white. */
@@ -30,7 +31,7 @@ final class DetailedPicture implements Picture {
         this.network = network;
         this.strips = strips;
         this.networkTime = networkTime;
-        this.sourceRow = new int[Math.multiplyExact(source.width(), source.channels())];
+        this.sourceRows = new RowWindow(source, strips.rows() + 2 * strips.border());
         this.input = Tensor.zeros(strips.inputShape(1));
         this.output = Tensor.zeros(strips.outputShape(1));
         this.detail = new float[Math.multiplyExact(strips.rows() * strips.scale(), enlarged.width())];
@@ -67,22 +68,29 @@ final class DetailedPicture implements Picture {
             stripInMemory = wanted;
         }
         enlarged.row(y, samples);
-        int first = y % stripHeight * width();
-        int colours = hasAlpha() ? channels() - 1 : channels();
-        for (int x = 0; x < width(); x++) {
-            int pixel = x * channels();
+        // In variables, as the compiler leaves the calls of an interface in the loop.
+        int width = width();
+        int channels = channels();
+        int maximum = maximum();
+        boolean alpha = hasAlpha();
+        int colours = alpha ? channels - 1 : channels;
+        int first = y % stripHeight * width;
+        for (int x = 0; x < width; x++) {
+            int pixel = x * channels;
             // Where nothing is seen, nothing is added: transparent pixels stay black.
-            if (hasAlpha() && samples[pixel + colours] == 0) {
+            if (alpha && samples[pixel + colours] == 0) {
                 continue;
             }
-            float added = detail[first + x] * maximum();
+            float added = detail[first + x] * maximum;
             for (int c = 0; c < colours; c++) {
-                samples[pixel + c] = (int) Math.max(0, Math.min(samples[pixel + c] + added + 0.5f, maximum()));
+                // As whole numbers, of which the smaller is found many times as fast as of floats.
+                samples[pixel + c] = Math.max(0, Math.min((int) (samples[pixel + c] + added + 0.5f), maximum));
             }
         }
     }
 
     private void compute(int firstRow) {
+        sourceRows.moveTo(firstRow - strips.border());
         for (int firstColumn = 0; firstColumn < source.width(); firstColumn += strips.columns()) {
             load(firstRow, firstColumn);
             networkTime.time(() -> network.forward(input, output));
@@ -94,14 +102,18 @@ final class DetailedPicture implements Picture {
     private void load(int firstRow, int firstColumn) {
         int height = input.size(2);
         int width = input.size(3);
+        int channels = source.channels();
+        int maximum = source.maximum();
         FloatBuffer x = input.floats();
-        for (int ih = 0; ih < height; ih++) {
-            source.row(clamp(firstRow + ih - strips.border(), source.height() - 1), sourceRow);
+        IntStream.range(0, height).parallel().forEach(ih -> {
+            int[] row = sourceRows.row(firstRow + ih - strips.border());
+            float[] values = new float[width];
             for (int iw = 0; iw < width; iw++) {
-                int pixel = clamp(firstColumn + iw - strips.border(), source.width() - 1) * source.channels();
-                x.put(ih * width + iw, Luma.of(sourceRow, pixel, source.channels(), source.maximum()));
+                int pixel = channels * RowWindow.clamp(firstColumn + iw - strips.border(), source.width() - 1);
+                values[iw] = Luma.of(row, pixel, channels, maximum);
             }
-        }
+            x.put(ih * width, values);
+        });
     }
 
     /** Takes over what of the network's output is within the picture. */
@@ -112,9 +124,5 @@ final class DetailedPicture implements Picture {
         for (int oh = 0; oh < output.size(2); oh++) {
             output.floats().get(oh * tileWidth, detail, oh * width() + firstX, columns);
         }
-    }
-
-    private static int clamp(int index, int last) {
-        return Math.max(0, Math.min(index, last));
     }
 }

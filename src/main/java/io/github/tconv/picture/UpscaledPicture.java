@@ -22,6 +22,7 @@ final class UpscaledPicture implements Picture {
     private final Strips strips;
     private final Stopwatch layerTime;
     private final int channels;
+    private final int maximum;
 
     private final RowWindow sourceRows;
     private final Tensor input;
@@ -46,6 +47,7 @@ final class UpscaledPicture implements Picture {
         this.strips = strips;
         this.layerTime = layerTime;
         this.channels = source.channels();
+        this.maximum = source.maximum();
         this.sourceRows = new RowWindow(source, strips.rows() + 2 * strips.border());
         this.input = Tensor.zeros(strips.inputShape(channels));
         this.output = Tensor.zeros(strips.outputShape(channels));
@@ -71,7 +73,7 @@ final class UpscaledPicture implements Picture {
 
     @Override
     public int maximum() {
-        return source.maximum();
+        return maximum;
     }
 
     @Override
@@ -181,7 +183,7 @@ final class UpscaledPicture implements Picture {
 
     /** A colour multiplied by its pixel's alpha, in samples. */
     private float premultiplied(int[] row, int pixel, int c) {
-        return (float) ((double) row[pixel + c] * row[pixel + channels - 1] / maximum());
+        return (float) ((double) row[pixel + c] * row[pixel + channels - 1] / maximum);
     }
 
     /** Takes over what of the layer's output is within the picture. */
@@ -209,7 +211,7 @@ final class UpscaledPicture implements Picture {
                 y.get(c * plane + oh * tileWidth, values);
                 for (int ow = 0; ow < columns; ow++) {
                     double alpha = alphas[ow];
-                    double colour = round(alpha) == 0 ? 0 : values[ow] / (alpha / maximum());
+                    double colour = round(alpha) == 0 ? 0 : values[ow] / (alpha / maximum);
                     target[to + ow * channels + c] = (short) round(colour);
                 }
             }
@@ -219,13 +221,8 @@ final class UpscaledPicture implements Picture {
         });
     }
 
-    /** To the nearest sample, halves upwards. */
+    /** To the nearest sample, halves upwards. Whole numbers are compared, which is several times as fast as of doubles. */
     private int round(double value) {
-        double sample = value + 0.5;
-        int maximum = maximum();
-        if (sample >= maximum) {
-            return maximum;
-        }
-        return sample <= 0 ? 0 : (int) sample;
+        return Math.max(0, Math.min((int) (value + 0.5), maximum));
     }
 }
