@@ -273,7 +273,7 @@ final class PreparedForward implements PreparedLayer {
     /** Settles on the first variant that proves itself, in the end on the oracle. */
     private @Nullable Launch planFirst(Problem problem, boolean hasResidual) {
         Problem rank3 = problem.asRank3();
-        Remembered<Launch> remembered = launches == null || choice.follows() || hasResidual
+        Remembered<Launch> remembered = launches == null || choice.followed() != null || hasResidual
                 ? null
                 : launches.of(memory.buffers().bias() != null);
         Launch known = remembered == null ? null : remembered.get(problem);
@@ -304,14 +304,15 @@ final class PreparedForward implements PreparedLayer {
                     return launch;
                 }
             } catch (DeviceException e) {
-                if (choice.follows() || !programs.skips(own, e)) {
+                if (choice.followed() != null || !programs.skips(own, e)) {
                     throw e;
                 }
             }
         }
-        if (choice.follows()) {
+        ForwardVariant followed = choice.followed();
+        if (followed != null) {
             throw new DeviceException("the variant of the other devices, %s, computes wrong (%s)"
-                    .formatted(choice.alternatives(rank3).get(0).name(), session.device()));
+                    .formatted(followed.name(), session.device()));
         }
         return choice.chooseOracle() ? null : plan(problem, hasResidual);
     }

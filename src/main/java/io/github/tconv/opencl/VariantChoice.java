@@ -6,9 +6,11 @@ import io.github.tconv.op.Backend.PreparedLayer;
 import io.github.tconv.op.Problem;
 import io.github.tconv.op.Tensor;
 import io.github.tconv.op.TransposedConvolution;
-import java.util.LinkedHashMap;
+import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
+import java.util.Set;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -87,29 +89,37 @@ final class VariantChoice {
         followed = variant;
     }
 
-    boolean follows() {
-        return followed != null;
+    /** What {@link #follow} was given, or null. */
+    @Nullable
+    ForwardVariant followed() {
+        return followed;
     }
 
-    /** The rule's choice, then one of each other kind that is there, then the plain kernel. */
-    List<ForwardVariant> alternatives(Problem rank3) {
+    /**
+     * The rule's choice, then one of each other kind that is there, then the plain kernel. Only the first is settled
+     * before it is asked for, as the models of all kinds take tens of milliseconds in a young process.
+     */
+    Iterable<ForwardVariant> alternatives(Problem rank3) {
         ForwardVariant other = followed;
         ForwardVariant first = other == null ? rule.choose(rank3, session.device()) : other;
         if (other != null || !selfCheck.isOn()) {
             return List.of(first);
         }
-        Map<String, ForwardVariant> byName = new LinkedHashMap<>();
-        byName.put(first.name(), first);
-        PlainVariant plain = switch (direction) {
-            case FORWARD -> new PlainVariant();
-            case INPUT_GRADIENT -> PlainVariant.ofInputGradient();
+        return () -> {
+            Set<String> names = new HashSet<>();
+            return Stream.<Supplier<Stream<ForwardVariant>>>of(() -> Stream.of(first), () -> others(rank3))
+                    .flatMap(Supplier::get)
+                    .filter(variant -> names.add(variant.name()))
+                    .iterator();
         };
-        if (direction == Parts.FORWARD) {
-            ForwardCandidates.of(rank3, session.device())
-                    .forEach(variant -> byName.putIfAbsent(variant.name(), variant));
-        }
-        byName.putIfAbsent(plain.name(), plain);
-        return List.copyOf(byName.values());
+    }
+
+    private Stream<ForwardVariant> others(Problem rank3) {
+        return switch (direction) {
+            case FORWARD ->
+                Stream.concat(ForwardCandidates.of(rank3, session.device()).stream(), Stream.of(new PlainVariant()));
+            case INPUT_GRADIENT -> Stream.of(PlainVariant.ofInputGradient());
+        };
     }
 
     /** Settles on a variant and has it pack the weight; false if another was faster. */
