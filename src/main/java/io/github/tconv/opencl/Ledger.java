@@ -2,10 +2,6 @@ package io.github.tconv.opencl;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -17,8 +13,8 @@ import java.util.regex.Pattern;
  * A small text file of what was found out about this machine, in the user's folder for caches:
  *
  * <pre>
- * tconv NAME 1
- * sha256 HASH OF ALL THAT FOLLOWS
+ * tconv NAME 2
+ * fingerprint OF ALL THAT FOLLOWS
  * KEY TAB VALUE
  * ...
  * </pre>
@@ -60,7 +56,7 @@ final class Ledger {
     }
 
     private String header() {
-        return "tconv " + name + " 1\n";
+        return "tconv " + name + " 2\n";
     }
 
     /** Returns the entries, the oldest first; none where there is no sound file. The map is the caller's. */
@@ -77,7 +73,7 @@ final class Ledger {
     private Map<String, String> parse(String text) throws IOException {
         String[] parts = text.split("\n", 3);
         boolean sound =
-                parts.length == 3 && (parts[0] + '\n').equals(header()) && parts[1].equals("sha256 " + hash(parts[2]));
+                parts.length == 3 && (parts[0] + '\n').equals(header()) && parts[1].equals(fingerprint(parts[2]));
         if (!sound) {
             throw new IOException("%s is damaged, or of another program".formatted(folder.path(file())));
         }
@@ -121,7 +117,7 @@ final class Ledger {
     }
 
     private byte[] print(Map<String, String> entries) {
-        int room = MOST_BYTES - header().length() - "sha256 \n".length() - 64;
+        int room = MOST_BYTES - header().length() - fingerprint("").length() - 1;
         long needed = 0;
         for (Map.Entry<String, String> entry : entries.entrySet()) {
             check(entry.getKey());
@@ -140,7 +136,7 @@ final class Ledger {
                         .append('\n');
             }
         }
-        String text = header() + "sha256 " + hash(lines.toString()) + '\n' + lines;
+        String text = header() + fingerprint(lines.toString()) + '\n' + lines;
         return text.getBytes(StandardCharsets.UTF_8);
     }
 
@@ -160,13 +156,7 @@ final class Ledger {
         }
     }
 
-    /** Names something by what it is made of: 64 hexadecimal digits. */
-    static String hash(String... parts) {
-        try {
-            byte[] all = String.join("\0", Arrays.asList(parts)).getBytes(StandardCharsets.UTF_8);
-            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(all));
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
+    private static String fingerprint(String lines) {
+        return "fingerprint " + Fingerprint.of(lines);
     }
 }

@@ -4,24 +4,20 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Compiled programs on disk, so that a second process starts without a compiler. A file is named by the hash of all that
- * the binary depends on and holds the hash of its content: what is truncated, corrupt or of another driver is not found.
+ * Compiled programs on disk, so that a second process starts without a compiler. A file is named by the fingerprint of all
+ * that the binary depends on and holds that of its content: what is truncated, corrupt or of another driver is not found.
  * Files appear whole, so that processes may share the folder, which is private to the user (see {@link PrivateFolder}). A
  * folder that cannot be used costs one warning and the time to compile.
  */
 final class ProgramCache {
     private static final System.Logger LOG = System.getLogger(ProgramCache.class.getName());
-    private static final byte[] MAGIC = "tconv program 1\n".getBytes(StandardCharsets.US_ASCII);
-    private static final int HASH_BYTES = 32;
+    private static final byte[] MAGIC = "tconv program 2\n".getBytes(StandardCharsets.US_ASCII);
     /** Binaries have some hundred KB; what is larger is none of ours. */
     private static final int MOST_BYTES = 1 << 28;
 
@@ -49,8 +45,7 @@ final class ProgramCache {
     /** Names a program by everything that its binary depends on. */
     static String key(Device device, String source, String options) {
         DeviceInfo info = device.info();
-        String all = String.join(
-                "\0",
+        return Fingerprint.of(
                 info.platform(),
                 info.name(),
                 info.version(),
@@ -58,7 +53,6 @@ final class ProgramCache {
                 info.type().name(),
                 options,
                 source);
-        return HexFormat.of().formatHex(hash(all.getBytes(StandardCharsets.UTF_8)));
     }
 
     /** Returns the binary stored under a key, if there is a sound one. */
@@ -71,10 +65,10 @@ final class ProgramCache {
             if (content == null) {
                 return Optional.empty();
             }
-            int start = MAGIC.length + HASH_BYTES;
+            int start = MAGIC.length + Fingerprint.DIGITS;
             if (content.length > start && Arrays.equals(content, 0, MAGIC.length, MAGIC, 0, MAGIC.length)) {
                 byte[] binary = Arrays.copyOfRange(content, start, content.length);
-                if (Arrays.equals(content, MAGIC.length, start, hash(binary), 0, HASH_BYTES)) {
+                if (Arrays.equals(content, MAGIC.length, start, fingerprint(binary), 0, Fingerprint.DIGITS)) {
                     return Optional.of(binary);
                 }
             }
@@ -91,9 +85,10 @@ final class ProgramCache {
             return;
         }
         try {
-            ByteBuffer content = ByteBuffer.allocate(MAGIC.length + HASH_BYTES + binary.length);
+            ByteBuffer content = ByteBuffer.allocate(MAGIC.length + Fingerprint.DIGITS + binary.length);
             folder.write(
-                    file(key), content.put(MAGIC).put(hash(binary)).put(binary).array());
+                    file(key),
+                    content.put(MAGIC).put(fingerprint(binary)).put(binary).array());
         } catch (IOException e) {
             warnOnce("cannot write the program cache: " + e);
         }
@@ -109,11 +104,7 @@ final class ProgramCache {
         }
     }
 
-    private static byte[] hash(byte[] content) {
-        try {
-            return MessageDigest.getInstance("SHA-256").digest(content);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
+    private static byte[] fingerprint(byte[] binary) {
+        return Fingerprint.of(binary).getBytes(StandardCharsets.US_ASCII);
     }
 }

@@ -70,7 +70,7 @@ final class Tuning {
         }
     }
 
-    /** The words of an entry: hash of the sources, variant, then pairs of a problem and a tile. */
+    /** The words of an entry: fingerprint of the sources, variant, then pairs of a problem and a tile. */
     private Optional<ForwardVariant> find(TransposedConvolution layer, String[] words) {
         if (words.length < 4 || words.length % 2 != 0) {
             return Optional.empty();
@@ -133,10 +133,10 @@ final class Tuning {
         return key(device) + layer;
     }
 
-    /** Names device, driver and library by a hash, and then says for a reader's eye which device it was. */
+    /** Names device, driver and library by a fingerprint, and then says for a reader's eye which device it was. */
     private static String key(Device device) {
         DeviceInfo info = device.info();
-        String hash = Ledger.hash(
+        String fingerprint = Fingerprint.of(
                 info.platform(),
                 info.name(),
                 info.version(),
@@ -145,10 +145,10 @@ final class Tuning {
                 String.valueOf(info.computeUnits()),
                 Ledger.VERSION);
         String name = info.name().toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-");
-        return "%s %s ".formatted(hash.substring(0, 16), name);
+        return "%s %s ".formatted(fingerprint, name);
     }
 
     private static String sources(ForwardVariant variant) {
-        return Ledger.hash(KernelSource.of(variant.sources())).substring(0, 16);
+        return Fingerprint.of(KernelSource.of(variant.sources()));
     }
 }

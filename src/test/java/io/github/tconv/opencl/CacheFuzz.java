@@ -53,10 +53,10 @@ public final class CacheFuzz {
     public static final class OfLedger {
         private OfLedger() {}
 
-        /** Reads a body behind a sound header, so that the hash does not hide the rest. */
+        /** Reads a body behind a sound header, so that the fingerprint does not hide the rest. */
         public static void fuzzerTestOneInput(byte[] content) {
             String text = new String(content, java.nio.charset.StandardCharsets.UTF_8);
-            byte[] sound = ("tconv fuzz 1\nsha256 " + Ledger.hash(text) + "\n" + text)
+            byte[] sound = ("tconv fuzz 2\nfingerprint " + Fingerprint.of(text) + "\n" + text)
                     .getBytes(java.nio.charset.StandardCharsets.UTF_8);
             for (byte[] file : new byte[][] {content, sound}) {
                 read("fuzz.txt", file, folder -> {

@@ -64,8 +64,8 @@ class LedgerTest {
     void theFileIsTextAndThisUsersAlone() throws IOException {
         ledger().put("key", "value");
         List<String> lines = Files.readAllLines(file());
-        assertEquals("tconv trial 1", lines.get(0));
-        assertEquals("sha256 " + Ledger.hash("key\tvalue\n"), lines.get(1));
+        assertEquals("tconv trial 2", lines.get(0));
+        assertEquals("fingerprint " + Fingerprint.of("key\tvalue\n"), lines.get(1));
         assertEquals("key\tvalue", lines.get(2));
         assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(file())));
         assertEquals("rwx------", PosixFilePermissions.toString(Files.getPosixFilePermissions(folder())));
@@ -108,7 +108,8 @@ class LedgerTest {
     @ValueSource(strings = {"no tab\n", "a\tb\tc\n", "\n", "a\tb\n\nc\td\n"})
     void aSoundFileOfNonsenseIsIgnored(String lines) throws IOException {
         ledger().put("key", "value");
-        assertIgnored(("tconv trial 1\nsha256 " + Ledger.hash(lines) + "\n" + lines).getBytes(StandardCharsets.UTF_8));
+        assertIgnored(("tconv trial 2\nfingerprint " + Fingerprint.of(lines) + "\n" + lines)
+                .getBytes(StandardCharsets.UTF_8));
     }
 
     @Test
