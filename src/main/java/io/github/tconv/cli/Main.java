@@ -3,6 +3,8 @@ package io.github.tconv.cli;
 import io.github.tconv.op.DeviceException;
 import java.io.PrintWriter;
 import java.nio.charset.Charset;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -18,23 +20,15 @@ import picocli.CommandLine.Spec;
         name = "tconv",
         description = "Transposed convolution on any OpenCL device, or in plain Java.",
         mixinStandardHelpOptions = true,
-        versionProvider = Main.Version.class,
-        subcommands = {
-            DevicesCommand.class,
-            RunCommand.class,
-            UpscaleCommand.class,
-            TrainCommand.class,
-            QualityCommand.class,
-            VerifyCommand.class,
-            LessonCommand.class,
-            BenchCommand.class,
-            TuneCommand.class
-        })
+        versionProvider = Main.Version.class)
 public final class Main implements Runnable {
     static final int DONE = 0;
     static final int UNEXPECTED = 1;
     static final int USER_MISTAKE = 2;
     static final int DEVICE_FAILED = 3;
+
+    /** In the order of the help. */
+    private static final Map<String, Class<?>> COMMANDS = commands();
 
     @Spec
     @SuppressWarnings("NullAway.Init") // set by picocli
@@ -69,6 +63,7 @@ public final class Main implements Runnable {
     static int execute(PrintWriter out, PrintWriter err, String... args) {
         try {
             CommandLine top = new CommandLine(new Main());
+            asked(args).forEach(top::addSubcommand);
             top.getSubcommands()
                     .values()
                     .forEach(command -> command.getCommandSpec().versionProvider(new Version()));
@@ -88,6 +83,26 @@ public final class Main implements Runnable {
             out.flush();
             err.flush();
         }
+    }
+
+    private static Map<String, Class<?>> commands() {
+        Map<String, Class<?>> commands = new LinkedHashMap<>();
+        commands.put("devices", DevicesCommand.class);
+        commands.put("run", RunCommand.class);
+        commands.put("upscale", UpscaleCommand.class);
+        commands.put("train", TrainCommand.class);
+        commands.put("quality", QualityCommand.class);
+        commands.put("verify", VerifyCommand.class);
+        commands.put("lesson", LessonCommand.class);
+        commands.put("bench", BenchCommand.class);
+        commands.put("tune", TuneCommand.class);
+        return commands;
+    }
+
+    /** The command that is named first, or all: picocli reads every option of each it is given, which a start pays for. */
+    private static Map<String, Class<?>> asked(String... args) {
+        Class<?> named = args.length == 0 ? null : COMMANDS.get(args[0]);
+        return named == null ? COMMANDS : Map.of(args[0], named);
     }
 
     private static String text(ParameterException mistake) {
