@@ -1,6 +1,7 @@
 package io.github.tconv.op;
 
 import org.apache.commons.lang3.Validate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One spatial axis of a transposed convolution, all values in elements.
@@ -90,5 +91,28 @@ public record Axis(int kernel, int stride, int dilation, int padBegin, int padEn
                     "padding must be between %d and %d: %d".formatted(Integer.MIN_VALUE, Integer.MAX_VALUE, padding));
         }
         return (int) padding;
+    }
+
+    // Those that Java makes for a record are linked at their first use, which takes a young process 20 ms.
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof Axis that
+                && kernel == that.kernel
+                && stride == that.stride
+                && dilation == that.dilation
+                && padBegin == that.padBegin
+                && padEnd == that.padEnd
+                && outputPadding == that.outputPadding;
+    }
+
+    @Override
+    public int hashCode() {
+        int hash = kernel;
+        hash = 31 * hash + stride;
+        hash = 31 * hash + dilation;
+        hash = 31 * hash + padBegin;
+        hash = 31 * hash + padEnd;
+        return 31 * hash + outputPadding;
     }
 }

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import org.apache.commons.lang3.Validate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A transposed convolution layer: everything that is known before the batch and the spatial sizes are.
@@ -292,5 +293,20 @@ public record TransposedConvolution(int inChannels, int outChannels, int groups,
     @Override
     public String toString() {
         return Descriptor.of(this);
+    }
+
+    /** Not Java's own for the reason that {@link Axis} has. */
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof TransposedConvolution that
+                && inChannels == that.inChannels
+                && outChannels == that.outChannels
+                && groups == that.groups
+                && axes.equals(that.axes);
+    }
+
+    @Override
+    public int hashCode() {
+        return 31 * (31 * (31 * inChannels + outChannels) + groups) + axes.hashCode();
     }
 }

@@ -18,9 +18,9 @@ final class LayerPrograms {
     private final SelfCheck selfCheck;
 
     /** What all tiles of a variant have in common, made once: a size that comes back asks for it again. */
-    private final Map<Common, String> commonOptions = new ConcurrentHashMap<>();
+    private final Map<ForwardVariant, String> commonOptions = new ConcurrentHashMap<>();
 
-    private record Common(ForwardVariant variant, boolean hasResidual) {}
+    private final Map<ForwardVariant, String> residualOptions = new ConcurrentHashMap<>();
 
     /**
      * Knows the programs of a layer.
@@ -50,14 +50,14 @@ final class LayerPrograms {
     /** Returns how a variant computes a problem of the layer, of rank 3. */
     Recipe recipe(ForwardVariant variant, Problem rank3, boolean hasResidual) {
         ForwardVariant.Tile tile = variant.tileFor(rank3);
-        String common = commonOptions.computeIfAbsent(new Common(variant, hasResidual), this::options);
+        Map<ForwardVariant, String> known = hasResidual ? residualOptions : commonOptions;
+        String common = known.computeIfAbsent(variant, any -> options(any, hasResidual));
         return new Recipe(variant, tile, hasResidual, common + tile.constants());
     }
 
-    private String options(Common common) {
-        String constants = LayerConstants.of(common.variant.computed(layer));
-        return LayerConstants.withEpilogue(constants, hasBias, common.hasResidual, activation)
-                + common.variant.constants();
+    private String options(ForwardVariant variant, boolean hasResidual) {
+        String constants = LayerConstants.of(variant.computed(layer));
+        return LayerConstants.withEpilogue(constants, hasBias, hasResidual, activation) + variant.constants();
     }
 
     /** Returns a program, compiling it or waiting for its compilation where it is not there yet. */

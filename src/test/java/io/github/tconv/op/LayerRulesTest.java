@@ -42,6 +42,33 @@ class LayerRulesTest {
                 2, layer().dilation(3).outputPadding(2).build().axes().get(0).outputPadding());
     }
 
+    /** Equality is our own, and a number that it left out would give one layer the kernel of another. */
+    @Test
+    void layersAreEqualInAllTheirNumbersOrNot() {
+        List<String> layers = List.of(
+                "ic6_oc4_k3x3_s4x4_p1x1",
+                "ic4_oc4_k3x3_s4x4_p1x1",
+                "ic6_oc6_k3x3_s4x4_p1x1",
+                "ic6_oc4_g2_k3x3_s4x4_p1x1",
+                "ic6_oc4_k3x2_s4x4_p1x1",
+                "ic6_oc4_k3x3_s2x4_p1x1",
+                "ic6_oc4_k3x3_s4x4_d2x1_p1x1",
+                "ic6_oc4_k3x3_s4x4_p1x0",
+                "ic6_oc4_k3x3_s4x4_p1x1_e0x1",
+                "ic6_oc4_k3x3_s4x4_p1x1_op0x1",
+                "ic6_oc4_k3_s4_p1",
+                "ic6_oc4_k1x3x3_s1x4x4_p0x1x1");
+        for (int i = 0; i < layers.size(); i++) {
+            TransposedConvolution layer = TransposedConvolution.parse(layers.get(i));
+            for (int j = 0; j < layers.size(); j++) {
+                TransposedConvolution other = TransposedConvolution.parse(layers.get(j));
+                assertEquals(i == j, layer.equals(other), layer + " and " + other);
+            }
+            assertEquals(
+                    layer.hashCode(), TransposedConvolution.parse(layers.get(i)).hashCode());
+        }
+    }
+
     @Test
     void groupsDivideTheChannels() {
         refused("groups must be positive: 0", () -> layer().groups(0).build());
