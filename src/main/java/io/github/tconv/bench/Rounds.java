@@ -46,7 +46,7 @@ public record Rounds(
      * @param operation what is computed of it
      * @param entrants who takes part
      * @return what was measured
-     * @throws IllegalStateException if a result is wrong
+     * @throws IllegalStateException if a result of this library is wrong, or a peer's is not that of this library
      */
     public LayerResult measure(BenchmarkLayer layer, BenchmarkOperation operation, List<Entrant> entrants) {
         Operands operands = Operands.random(layer.problem(), operation);
@@ -63,8 +63,13 @@ public record Rounds(
                     growth = Math.max(growth, lane.errorGrowth());
                     Accuracy accuracy = sample.of(result, lane.errorGrowth());
                     lane.accuracy = accuracy;
-                    check(layer, entrant, accuracy, result, first, sample.greatestDifference(growth));
-                    first = first == null ? result : first;
+                    if (accuracy.withinBound()) {
+                        checkDifference(layer, entrant, result, first, sample.greatestDifference(growth));
+                        first = first == null ? result : first;
+                    } else {
+                        lane.giveUp(new IllegalStateException("%s is wrong on %s: relative error %.2g"
+                                .formatted(entrant.name(), layer.problem(), accuracy.maxError())));
+                    }
                 }
             }
             List<Lane> able =
@@ -88,17 +93,8 @@ public record Rounds(
         }
     }
 
-    private static void check(
-            BenchmarkLayer layer,
-            Entrant entrant,
-            Accuracy accuracy,
-            Tensor result,
-            @Nullable Tensor other,
-            double greatestDifference) {
-        if (!accuracy.withinBound()) {
-            throw new IllegalStateException("%s is wrong on %s: relative error %.2g"
-                    .formatted(entrant.name(), layer.problem(), accuracy.maxError()));
-        }
+    private static void checkDifference(
+            BenchmarkLayer layer, Entrant entrant, Tensor result, @Nullable Tensor other, double greatestDifference) {
         for (int i = 0; other != null && i < result.elements(); i++) {
             double difference = Math.abs(result.get(i) - other.get(i));
             if (!(difference <= greatestDifference)) {
@@ -213,7 +209,7 @@ public record Rounds(
             return contender == null ? 0 : contender.errorGrowth();
         }
 
-        /** A peer may lack an option; this library may not. */
+        /** A peer may lack an option, or be wrong; this library may not. */
         private void giveUp(RuntimeException e) {
             if (!entrant.peer()) {
                 throw e;

@@ -44,7 +44,7 @@ interface ForwardRule {
         }
         boolean longSums = layer.oc() >= 2L * processor.lanes() && layer.terms() >= LONG_SUM;
         // Both axes of a plane with many channels are better off with channels in the lanes; see the note 0011.
-        boolean minimal = layer.ic() >= MINIMAL_CHANNELS
+        boolean minimal = layer.ic() >= (MinimalVariant.filtersBoth(layer) ? PLANE_CHANNELS : MINIMAL_CHANNELS)
                 && !(longSums && MinimalVariant.filtersBoth(layer))
                 && MinimalVariant.fits(layer, processor);
         // On one axis both save the same products, and minimal filtering comes by its weights more cheaply.
@@ -69,4 +69,7 @@ interface ForwardRule {
 
     /** Input channels from which on fewer products outweigh what minimal filtering adds at the end. */
     int MINIMAL_CHANNELS = 16;
+
+    /** The same where both axes are filtered minimally: below, the error is above that of a matrix product a tap. */
+    int PLANE_CHANNELS = 64;
 }

@@ -16,8 +16,10 @@ import java.util.stream.Stream;
  * wait in local memory, and the input is read as it lies.
  */
 final class MinimalVariant implements ForwardVariant {
-    /** Input channels whose products are summed on their own, for the error's sake; it decides the order of additions. */
-    private static final int SUMMED_BLOCK = 32;
+    /** Fewest and most input channels whose products are summed on their own, for the error's sake. */
+    private static final int FEWEST_SUMMED = 8;
+
+    private static final int MOST_SUMMED = 32;
     /** The share of local memory, which is the second-level cache, that a work-item may fill. */
     private static final double LOCAL_SHARE = 0.6;
 
@@ -48,7 +50,16 @@ final class MinimalVariant implements ForwardVariant {
     }
 
     private MinimalVariant(LayerShape layer, Processor processor, int outChunk, int products) {
-        this(layer, processor, outChunk, products, share(layer.ic(), Grid.tiles(layer.ic(), SUMMED_BLOCK)));
+        this(layer, processor, outChunk, products, share(layer.ic(), Grid.tiles(layer.ic(), summed(layer))));
+    }
+
+    /**
+     * Input channels of a block; it decides the order of additions. An output adds two components' sums for each axis,
+     * whose squared errors add up, so that a sum of a share of the channels is about as good as a matrix product's of all.
+     */
+    private static int summed(LayerShape layer) {
+        int components = filtersBoth(layer) ? 4 : 2;
+        return Math.max(FEWEST_SUMMED, Math.min(MOST_SUMMED, layer.ic() / components));
     }
 
     /** Whether the variant computes a layer at all, and local memory holds the smallest tile. */

@@ -28,8 +28,10 @@ final class XLaneVariant implements ForwardVariant {
     private static final int SHARING_ROWS = 8;
     /** Most input channels of a block where all phases are merged: their patch has many rows. */
     private static final int MERGED_BLOCK = 32;
-    /** Terms that are summed on their own, for the error's sake. */
-    private static final int SUMMED_TERMS = 64;
+    /** Fewest and most terms that are summed on their own, for the error's sake. */
+    private static final int FEWEST_SUMMED = 8;
+
+    private static final int MOST_SUMMED = 64;
 
     private final LayerShape layer;
     private final Processor processor;
@@ -136,7 +138,9 @@ final class XLaneVariant implements ForwardVariant {
 
     /** Input channels that are summed on their own: from the layer alone, since it decides the order of additions. */
     private int summed() {
-        return (int) Math.max(1, Math.min(inBlock, SUMMED_TERMS / layer.mostTaps()));
+        // No more than a sum over the channels has, so that the error is no larger than that of a matrix product a tap.
+        int terms = Math.max(FEWEST_SUMMED, Math.min(MOST_SUMMED, layer.ic()));
+        return (int) Math.max(1, Math.min(inBlock, terms / layer.mostTaps()));
     }
 
     private static long patchFloats(LayerShape layer, Processor processor, long rows, long width) {

@@ -80,26 +80,27 @@ class RoundsTest {
     }
 
     @Test
-    void aWrongResultIsNotMeasured() {
+    void aWrongResultIsNotMeasuredAndOursEndsTheBenchmark() {
         try (Engine engine = Tconv.open("reference")) {
-            Entrant wrong = changed(
-                    "wrong",
-                    true,
-                    engine,
-                    output -> {
-                        output.set(3, output.get(3) + 0.01f);
-                        return output;
-                    },
-                    () -> {});
+            UnaryOperator<Tensor> spoil = output -> {
+                output.set(3, output.get(3) + 0.01f);
+                return output;
+            };
+            Entrant wrong = changed("wrong", true, engine, spoil, () -> {});
             List<Entrant> entrants =
                     Stream.concat(Ours.on(engine).stream(), Stream.of(wrong)).toList();
 
-            String message = assertThrows(
-                            IllegalStateException.class,
-                            () -> rounds.measure(LAYER, BenchmarkOperation.FORWARD, entrants))
-                    .getMessage();
+            LayerResult result = rounds.measure(LAYER, BenchmarkOperation.FORWARD, entrants);
 
-            assertTrue(message.startsWith("wrong is wrong on " + LAYER.problem()), message);
+            LayerResult.Entry entry = result.entries().get(2);
+            assertTrue(
+                    String.valueOf(entry.failure()).startsWith("wrong is wrong on " + LAYER.problem()), entry::failure);
+            assertEquals(List.of(), entry.milliseconds());
+            List<Entrant> ours = List.of(changed("ours", false, engine, spoil, () -> {}));
+            String message = assertThrows(
+                            IllegalStateException.class, () -> rounds.measure(LAYER, BenchmarkOperation.FORWARD, ours))
+                    .getMessage();
+            assertTrue(message.startsWith("ours is wrong on " + LAYER.problem()), message);
         }
     }
 
