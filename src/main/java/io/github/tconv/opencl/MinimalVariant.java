@@ -307,8 +307,6 @@ final class MinimalVariant implements ForwardVariant {
         private static final double NEAR_SHARE = 0.48;
         /** The share of it in which all weights of a work-item wait for the next one. */
         private static final double STAYING_SHARE = 0.25;
-        /** Weights beyond come from memory. */
-        private static final double CACHED_BYTES = 16 << 20;
 
         private final int vectors;
         private final int pairs;
@@ -415,7 +413,9 @@ final class MinimalVariant implements ForwardVariant {
             double passes = 1 + spilt * (Grid.tiles(positionVectors(), vectors) - 1);
             boolean stays = blocks * blockVectors * vectorBytes <= STAYING_SHARE * processor.cacheBytes();
             double readers = stays ? Math.max(1, sharing / processor.threads()) : 1;
-            double weights = blockVectors * passes * (packedFloats() * (double) Float.BYTES > CACHED_BYTES ? 2 : 1);
+            double weights = blockVectors
+                    * passes
+                    * (packedFloats() * (double) Float.BYTES > Processor.LAST_CACHE_BYTES ? 2 : 1);
             return processor.farWait() * blocks * (spilt * keptVectors() + weights / readers);
         }
 

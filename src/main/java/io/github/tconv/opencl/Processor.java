@@ -10,6 +10,9 @@ package io.github.tconv.opencl;
  * @param prefetches whether its compiler knows how to ask for a cache line ahead of time
  */
 record Processor(int lanes, int registers, int threads, long localBytes, boolean prefetches) {
+    /** Weights beyond so many come from memory: the share of the last cache that may be counted on. */
+    static final double LAST_CACHE_BYTES = 16 << 20;
+
     private static final long LEAST_CACHE = 1 << 20;
 
     /** The vectors of sums that the registers hold beside operands. */

@@ -35,7 +35,6 @@ final class WinogradCost {
 
     private static final double MEMORY_WAIT = 2;
 
-    private static final double CACHED_WEIGHT_BYTES = 16 << 20;
     /** Cycles for which a weight occupies the memory of all threads. */
     private static final double FROM_MEMORY = 0.5;
     /** The latency of a multiply-add over its throughput of one a cycle, and what weights from afar wait for. */
@@ -241,7 +240,7 @@ final class WinogradCost {
     private double ofPoints(int inRegisters, long groups, double reuse, long outTiles, long chunks) {
         int sums = inRegisters * vectors;
         int operands = inRegisters + vectors;
-        boolean cached = (double) variant.packedFloats() * Float.BYTES <= CACHED_WEIGHT_BYTES;
+        boolean cached = (double) variant.packedFloats() * Float.BYTES <= Processor.LAST_CACHE_BYTES;
         double shared = (cached ? 1 : MEMORY_TIMES) / reuse;
         double loads = vectors * Math.max(1, FAR_LOAD * shared);
         double iteration = Math.max(Math.max(sums, operands), Math.max(loads, LEAST_ITERATION))
